@@ -1,0 +1,28 @@
+import { type Config, derivePolicy, type Finding, hasErrors, type Policy, readConfig } from "@ip-masq-agent/core";
+import type { Options } from "./flags/table.ts";
+import type { Snapshot } from "./sources/snapshot.ts";
+
+/** What the files and the flags ask for, together. */
+export interface Desired {
+  readonly policy: Policy;
+  readonly config: Config;
+  readonly resyncIntervalMs: number;
+}
+
+/** A snapshot understood: what to do, or why not; warnings in both cases. */
+export interface Interpretation {
+  readonly desired: Desired | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** Reads a snapshot by the flags. Refuses whole: no part of a config with an error in it is taken. */
+export function interpret(snapshot: Snapshot, options: Options): Interpretation {
+  if (snapshot.error !== undefined) return { desired: undefined, findings: [snapshot.error.finding] };
+  const { config, findings } = readConfig(snapshot.sources, {
+    reservedRanges: options.nomasqAllReservedRanges,
+    strict: options.strictConfig,
+  });
+  if (config === undefined || hasErrors(findings)) return { desired: undefined, findings };
+  const policy = derivePolicy(config, options);
+  return { desired: { policy, config, resyncIntervalMs: config.resyncIntervalMs }, findings };
+}

@@ -1,0 +1,92 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { ConfigSource, Finding } from "@ip-masq-agent/core";
+
+/** A config that could not be read at all; `finding` says which file, why, and what to do. */
+export class SourceError extends Error {
+  override readonly name = "SourceError";
+  readonly finding: Finding;
+
+  constructor(finding: Finding, cause?: unknown) {
+    super(`${finding.file}: ${finding.reason}`, cause === undefined ? undefined : { cause });
+    this.finding = finding;
+  }
+}
+
+/** The key that GKE's and others' ConfigMaps use in place of `ip-masq-agent`. */
+const otherKey = "config";
+
+/**
+ * The config files at a path: the file itself; the files `ip-masq*` of a directory, by name (Azure's layout); or, where
+ * the path does not exist, the file `config` beside it (a ConfigMap with that key mounted at the same place). None at
+ * all: the defaults are meant. Rejects with `SourceError` where something is there that cannot be read, and for a
+ * directory without a config file in it: taking that for "no config" would drop every exempt range of a node.
+ */
+export async function readSources(path: string): Promise<readonly ConfigSource[]> {
+  const kind = await kindOf(path);
+  if (kind === "directory") {
+    const files = await filesIn(path);
+    if (files.length > 0) return Promise.all(files.map(readSource));
+    throw new SourceError({
+      severity: "error",
+      code: "no-config-file",
+      file: path,
+      reason: "is a directory without a file named ip-masq* or config",
+      remedy: "put the config into a file ip-masq-agent there, or name the file itself with --config",
+    });
+  }
+  if (kind === "file") return [await readSource(path)];
+  const other = join(dirname(path), otherKey);
+  return other !== path && (await kindOf(other)) === "file" ? [await readSource(other)] : [];
+}
+
+async function kindOf(path: string): Promise<"file" | "directory" | "absent"> {
+  try {
+    return (await stat(path)).isDirectory() ? "directory" : "file";
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return "absent";
+    throw unreadable(path, cause);
+  }
+}
+
+async function filesIn(directory: string): Promise<readonly string[]> {
+  const names = await readdir(directory).catch((cause: unknown) => {
+    throw unreadable(directory, cause);
+  });
+  const config = names.filter((name) => name.startsWith("ip-masq")).toSorted();
+  const candidates = (config.length > 0 ? config : names.filter((name) => name === otherKey)).map((name) =>
+    join(directory, name),
+  );
+  const kinds = await Promise.all(candidates.map(kindOf));
+  return candidates.filter((_, index) => kinds[index] === "file");
+}
+
+async function readSource(file: string): Promise<ConfigSource> {
+  try {
+    return { file, content: await readFile(file) };
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+function unreadable(file: string, cause: unknown): SourceError {
+  const code = codeOf(cause);
+  const known: Record<string, readonly [string, string]> = {
+    EACCES: ["cannot be read: permission denied", "let the agent's user read it (root, or mode 0644)"],
+    EPERM: ["cannot be read: operation not permitted", "let the agent's user read it (root, or mode 0644)"],
+    ELOOP: ["cannot be read: its symbolic links lead in a circle", "remove the link, or point it at the config file"],
+    ENOTDIR: [
+      `cannot be read: ${basename(dirname(file))} above it is a file, not a directory`,
+      "mount the config's directory there, or name the file itself with --config",
+    ],
+  };
+  const [reason, remedy] = known[code] ?? [
+    `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+    "check the path and the volume it is on",
+  ];
+  return new SourceError({ severity: "error", code: "unreadable", file, reason, remedy }, cause);
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
+}

@@ -1,0 +1,41 @@
+import type { Backend } from "@ip-masq-agent/core";
+import { removeTable, tableNames } from "./cleanup.ts";
+import { backendName } from "./names.ts";
+import { runNft } from "./nft.ts";
+import { type NftObservation, observeTable } from "./observe.ts";
+import { planChange } from "./plan.ts";
+import { type NftCapabilities, probe } from "./probe.ts";
+import { type NftRuleset, rulesetOf } from "./ruleset.ts";
+
+export interface NftablesOptions {
+  /** Words put before every command, such as `nsenter --net=… --` in tests. Default: none. */
+  readonly launcher?: readonly string[];
+  /** Limit for one run of nft in milliseconds. Default 30,000: 100,000 elements take about two seconds. */
+  readonly timeoutMs?: number;
+}
+
+/** The backend that writes with `nft -f -` and reads back with `nft -j`. One process for each look, one for each write. */
+export function createNftablesBackend(
+  options: NftablesOptions = {},
+): Backend<NftRuleset, NftObservation, NftCapabilities> {
+  const runner = { launcher: options.launcher ?? [], timeoutMs: options.timeoutMs ?? 30_000 };
+  return {
+    name: backendName,
+    probe: (signal) => probe(runner, signal),
+    render: (policy, can) => rulesetOf(policy, can),
+    observe: (family, signal) => observeTable(runner, family, signal),
+    plan: (desired, seen) => planChange(desired, seen),
+    async apply(plan, signal) {
+      const run = { operation: "apply", family: plan.family, signal } as const;
+      await runNft(runner, { ...run, arguments: ["-f", "-"], input: plan.transaction });
+    },
+    cleanup: (family, signal) => removeTable(runner, family, signal),
+  };
+}
+
+/** Whether kube-proxy runs here in its nftables mode: it has a table of its own name (since Kubernetes 1.29). */
+export async function nftablesHasKubeProxy(options: NftablesOptions, signal: AbortSignal): Promise<boolean> {
+  const runner = { launcher: options.launcher ?? [], timeoutMs: options.timeoutMs ?? 30_000 };
+  const names = await tableNames(runner, signal);
+  return names.some((name) => name === "table ip kube-proxy" || name === "table ip6 kube-proxy");
+}

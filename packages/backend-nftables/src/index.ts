@@ -1,0 +1,1 @@
+export { createNftablesBackend, type NftablesOptions, nftablesHasKubeProxy } from "./backend.ts";

@@ -1,0 +1,76 @@
+import type { Family } from "../address/family.ts";
+import type { FamilyPolicy } from "../policy/policy.ts";
+import type { Capabilities } from "./capabilities.ts";
+import type { Difference } from "./drift.ts";
+
+/** A policy rendered for one backend and one family: data, not text. Equal policies give equal rulesets. */
+export interface Ruleset {
+  readonly family: Family;
+}
+
+/** The kernel's own count since the rules were written; first packets of flows, as NAT sees them. */
+export interface Counters {
+  readonly exemptPackets: number;
+  readonly masqueradedPackets: number;
+  readonly masqueradedBytes: number;
+}
+
+/** What is in the kernel that is ours. */
+export interface Observation {
+  readonly family: Family;
+  /** Anything of ours at all, in this or an older form. False: a fresh node. */
+  readonly present: boolean;
+  /** The policy that these rules amount to, where they can be read as one; undefined where they cannot. */
+  readonly policy: FamilyPolicy | undefined;
+  readonly counters: Counters;
+}
+
+/** The differences between desired and observed, and the one transaction that ends them. A value: printed or applied. */
+export interface Plan {
+  readonly family: Family;
+  readonly differences: readonly Difference[];
+  /** Exactly what the tool is given; empty where nothing is to be done. */
+  readonly transaction: string;
+  /** One line for a person: `rewrites table ip ip-masq-agent`, `adds 1, removes 2 elements of set exempt`. */
+  readonly summary: string;
+}
+
+/**
+ * One way of putting a policy into the kernel. The loop observes, plans and applies through this and knows nothing of
+ * tools; a backend knows nothing of config, time, retries, metrics or logs.
+ *
+ * Every method that touches the kernel takes a signal and rejects with `BackendError`; none takes longer than the
+ * backend's own time limit. Families are independent: nothing done for one may read or write the other's rules.
+ */
+export interface Backend<
+  R extends Ruleset = Ruleset,
+  O extends Observation = Observation,
+  C extends Capabilities = Capabilities,
+> {
+  /** As in `--backend` and in every metric: `nftables`, `iptables-nft`, `iptables-legacy`. */
+  readonly name: string;
+
+  /** Looks at tools and kernel, and changes nothing; does not load kernel modules. Rejects where this backend cannot run. */
+  probe(signal: AbortSignal): Promise<C>;
+
+  /** Pure. Does not know what is in the kernel. */
+  render(policy: FamilyPolicy, can: C): R;
+
+  /** Reads our own rules, and what is needed to recognise older forms of them. Rejects if unreadable, never says "empty". */
+  observe(family: Family, signal: AbortSignal): Promise<O>;
+
+  /** Pure. An empty transaction means in sync. Never touches what others own. */
+  plan(desired: R, seen: O): Plan;
+
+  /** Runs the plan's transaction: all or nothing. Does not check the effect; the loop observes again. */
+  apply(plan: Plan, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Removes everything of ours in the family, in every form we or the Go original ever wrote, and says what it removed
+   * (nothing: an empty list). A host that cannot have such rules (no tool, no table) has none: not an error.
+   */
+  cleanup(family: Family, signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** No packet counted. */
+export const noCounters: Counters = { exemptPackets: 0, masqueradedPackets: 0, masqueradedBytes: 0 };

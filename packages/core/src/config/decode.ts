@@ -1,0 +1,226 @@
+import { type Prefix, parsePrefix } from "../address/prefix.ts";
+import type { ExemptEntry } from "./config.ts";
+import { type DurationProblem, formatDuration, parseDuration } from "./duration.ts";
+import type { Finding, Severity } from "./finding.ts";
+import { duplicateKey, shorten } from "./problem.ts";
+import { type ConfigKey, findKey, nearestKey, shortestResyncMs } from "./schema.ts";
+import { describeValue, type ListValue, type MapEntry, type Value } from "./value.ts";
+
+/** A scalar that a file gives, and where. */
+export interface Setting<T> {
+  readonly value: T;
+  readonly line: number;
+}
+
+/** The list of CIDRs that a file gives. */
+export interface ExemptList {
+  /** The valid ones, in the file's order. */
+  readonly entries: readonly ExemptEntry[];
+  /** How many it lists, valid or not. */
+  readonly listed: number;
+  readonly line: number;
+}
+
+/** What one file says. A key that it leaves out, or gives wrongly, is absent; defaults come later. */
+export interface FileConfig {
+  readonly file: string;
+  readonly nonMasqueradeCIDRs?: ExemptList;
+  readonly cidrLimit?: Setting<number>;
+  readonly masqLinkLocal?: Setting<boolean>;
+  readonly masqLinkLocalIPv6?: Setting<boolean>;
+  readonly resyncIntervalMs?: Setting<number>;
+}
+
+export interface DecodeOptions {
+  /** An unknown key is an error. */
+  readonly strict: boolean;
+  /** Without it an IPv6 CIDR is an error, as in the Go original: its author expects something that will not happen. */
+  readonly enableIPv6: boolean;
+}
+
+/** Findings listed for one list of CIDRs; a file of the wrong kind would bring millions. */
+export const mostListed = 1000;
+
+/** A document's value → what the file says, with every finding. */
+export function decodeFile(
+  file: string,
+  root: Value,
+  options: DecodeOptions,
+): { readonly config: FileConfig; readonly findings: readonly Finding[] } {
+  const decoder: Decoder = { file, options, findings: [] };
+  if (root.kind === "null") return { config: { file }, findings: [] };
+  if (root.kind !== "map") {
+    report(decoder, {
+      code: "wrong-type",
+      line: root.line,
+      value: describeValue(root),
+      reason: `the file holds a ${root.kind} where keys and their values are expected`,
+      remedy: "begin with a key, as in nonMasqueradeCIDRs:",
+    });
+    return { config: { file }, findings: decoder.findings };
+  }
+  const seen = new Map<ConfigKey, MapEntry>();
+  let config: FileConfig = { file };
+  for (const entry of root.entries) {
+    const key = findKey(entry.key);
+    const earlier = key && seen.get(key);
+    if (key === undefined) unknownKey(decoder, entry);
+    else if (earlier !== undefined) report(decoder, duplicateKey(entry.key, entry.line, earlier.line));
+    else {
+      seen.set(key, entry);
+      config = { ...config, ...decodeKey(decoder, key, entry) };
+    }
+  }
+  return { config, findings: decoder.findings };
+}
+
+interface Decoder {
+  readonly file: string;
+  readonly options: DecodeOptions;
+  readonly findings: Finding[];
+}
+
+function decodeKey(decoder: Decoder, key: ConfigKey, entry: MapEntry): Partial<FileConfig> {
+  const { value } = entry;
+  switch (key) {
+    case "nonMasqueradeCIDRs":
+      return present(key, decodeList(decoder, entry));
+    case "cidrLimit":
+      return value.kind === "null" ? {} : present(key, decodeLimit(decoder, entry));
+    case "masqLinkLocal":
+    case "masqLinkLocalIPv6":
+      return value.kind === "null" ? {} : present(key, decodeBoolean(decoder, entry));
+    case "resyncInterval":
+      return present("resyncIntervalMs", decodeInterval(decoder, entry));
+  }
+}
+
+function present<T>(key: keyof FileConfig, value: T | undefined): Partial<FileConfig> {
+  return value === undefined ? {} : { [key]: value };
+}
+
+/** Null is an empty list: Go's nil slice. */
+function decodeList(decoder: Decoder, entry: MapEntry): ExemptList | undefined {
+  const { value, line } = entry;
+  if (value.kind === "null") return { entries: [], listed: 0, line };
+  if (value.kind === "list") return { entries: decodeCIDRs(decoder, entry.key, value), listed: value.items.length, line };
+  return wrongType(decoder, entry, "a list of CIDRs", "write one CIDR a line, each after a dash");
+}
+
+function decodeCIDRs(decoder: Decoder, key: string, list: ListValue): readonly ExemptEntry[] {
+  const entries: ExemptEntry[] = [];
+  const before = decoder.findings.length;
+  for (const [index, item] of list.items.entries()) {
+    const prefix = decodeCIDR(decoder, () => `${shorten(key)}[${index}]`, item);
+    if (prefix !== undefined) entries.push({ prefix, file: decoder.file, line: item.line });
+    if (decoder.findings.length - before < mostListed) continue;
+    report(decoder, {
+      code: "too-many-problems",
+      line: item.line,
+      key: shorten(key),
+      reason: `has ${mostListed} entries refused up to here, and the rest was not read`,
+      remedy: "check that it is a list of CIDRs",
+    });
+    break;
+  }
+  return entries;
+}
+
+function decodeCIDR(decoder: Decoder, key: () => string, item: Value): Prefix | undefined {
+  const place = () => ({ line: item.line, key: key(), value: describeValue(item) });
+  if (item.kind !== "string") {
+    const [reason, remedy] =
+      item.kind === "null"
+        ? ["is empty", "write a CIDR after the dash, or remove the entry"]
+        : [`is a ${item.kind} where a CIDR is expected`, "write a text such as 10.0.0.0/8"];
+    return report(decoder, { code: "cidr-type", ...place(), reason, remedy });
+  }
+  const prefix = parsePrefix(item.value);
+  if ("code" in prefix) {
+    return report(decoder, { ...prefix, code: `cidr-${prefix.code}`, ...place(), remedy: shorten(prefix.remedy) });
+  }
+  if (prefix.family === "IPv6" && !decoder.options.enableIPv6) {
+    const remedy = "turn it on with --enable-ipv6, or remove the entry";
+    return report(decoder, { code: "cidr-ipv6-off", ...place(), reason: "is an IPv6 CIDR, and IPv6 is off", remedy });
+  }
+  return prefix;
+}
+
+/** Go's encoding/json takes an int from a literal of digits alone and within int64. */
+function decodeLimit(decoder: Decoder, entry: MapEntry): Setting<number> | undefined {
+  const { key, line, value } = entry;
+  if (value.kind !== "number" || !/^-?\d+$/.test(value.literal)) {
+    return wrongType(decoder, entry, "a whole number", "write a number such as 64, without quotes");
+  }
+  const limit = Number(value.literal);
+  if (limit < 0 || BigInt.asIntN(64, BigInt(value.literal)) !== BigInt(value.literal)) {
+    return report(decoder, {
+      code: "cidr-limit-range",
+      line,
+      key,
+      value: shorten(value.literal),
+      reason: limit < 0 ? "is below 0, which no list can keep to" : "is too large for a 64-bit integer",
+      remedy: "write a number from 0 to a few thousand",
+    });
+  }
+  return { value: limit, line };
+}
+
+function decodeBoolean(decoder: Decoder, entry: MapEntry): Setting<boolean> | undefined {
+  const { value, line } = entry;
+  if (value.kind === "boolean") return { value: value.value, line };
+  return wrongType(decoder, entry, "true or false", "write true or false, without quotes");
+}
+
+/** Null is refused here, unlike for the other scalars: to the Go original it is the duration "". */
+function decodeInterval(decoder: Decoder, entry: MapEntry): Setting<number> | undefined {
+  const { key, line, value } = entry;
+  if (value.kind === "null") {
+    return wrongType(decoder, entry, "a duration", "write one such as 60s, or remove the key for the default");
+  }
+  if (value.kind !== "string") {
+    return wrongType(decoder, entry, "a duration", "write a number with its unit, as in 60s or 1m30s");
+  }
+  const interval = parseDuration(value.value);
+  if (typeof interval !== "number") return report(decoder, { code: "interval-syntax", ...interval, ...shown(entry) });
+  if (interval >= shortestResyncMs) return { value: interval, line };
+  return report(decoder, {
+    code: "interval-too-short",
+    line,
+    key,
+    value: shorten(value.value),
+    reason: `is shorter than ${formatDuration(shortestResyncMs)}, and the agent would do nothing but resync`,
+    remedy: "write 60s, the default, or remove the key; changes of the config are seen at once anyway",
+  });
+}
+
+function unknownKey(decoder: Decoder, { key, line }: MapEntry): void {
+  const nearest = nearestKey(key);
+  const { strict } = decoder.options;
+  const finding = {
+    code: "unknown-key",
+    line,
+    key: shorten(key),
+    reason: strict ? "is not a key of the config" : "is not a key of the config and means nothing",
+    remedy: nearest === undefined ? "remove it" : `${nearest} is probably meant`,
+  };
+  report(decoder, finding, strict ? "error" : "warning");
+}
+
+function wrongType(decoder: Decoder, entry: MapEntry, expected: string, remedy: string): undefined {
+  const found = entry.value.kind;
+  const reason = `is ${found === "null" ? "null" : `a ${found}`} where ${expected} is expected`;
+  report(decoder, { code: "wrong-type", ...shown(entry), reason, remedy });
+}
+
+function shown({ key, line, value }: MapEntry): { readonly line: number; readonly key: string; readonly value: string } {
+  return { line, key, value: describeValue(value) };
+}
+
+function report(
+  decoder: Decoder,
+  finding: DurationProblem & Omit<Finding, "severity" | "file">,
+  severity: Severity = "error",
+): undefined {
+  decoder.findings.push({ severity, file: decoder.file, ...finding });
+}

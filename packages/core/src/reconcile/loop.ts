@@ -1,0 +1,187 @@
+import { type Family, families } from "../address/family.ts";
+import type { Capabilities } from "../backend/capabilities.ts";
+import type { Backend } from "../backend/contract.ts";
+import type { Clock } from "../clock.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type ReconcileEvent, type SyncResult, type Trigger, triggers } from "./event.ts";
+import { createLane, type Lane } from "./lane.ts";
+
+/**
+ * The loop promises a minimum gap between passes, a maximum gap (the resync interval) and a retry after failure, and
+ * owns nothing else. Passes of one family never overlap; requests made meanwhile become one pass after it. The two
+ * families run beside each other: neither waits for, nor fails with, the other.
+ */
+export interface Loop {
+  /** Puts a policy in force. A policy that comes while a pass runs is taken by the next one. */
+  setPolicy(policy: Policy, trigger: "start" | "config"): void;
+  /** Takes effect at once: the next pass is due this long after the last one. */
+  setResyncInterval(milliseconds: number): void;
+  /** Something may have changed in the kernel. Means nothing before the first policy. */
+  hint(): void;
+  /** Resolves when no pass is running or asked for (a pending resync or retry does not count). */
+  idle(): Promise<ReadonlyMap<Family, SyncResult>>;
+  /** Every family that is on has its policy in force, and it was observed so. */
+  inForce(): boolean;
+  /**
+   * Milliseconds since the loop last did what it owes: 0 while nothing is due; otherwise how long a pass has run or
+   * how far the next one is overdue. Failing passes are progress: liveness must not depend on apply (lesson 16).
+   */
+  stalledMs(): number;
+  /** Starts nothing more, aborts what runs, and resolves when that has ended. Rules stay. */
+  stop(): Promise<void>;
+}
+
+export interface LoopOptions {
+  readonly backend: Backend;
+  readonly capabilities: Capabilities;
+  /** Other backends, whose rules are removed per family once ours are in force. */
+  readonly former?: readonly Backend[];
+  readonly clock: Clock;
+  readonly resyncIntervalMs: number;
+  /** Least time from one pass's end to the next one's start, in milliseconds. Default 10. */
+  readonly minimumGapMs?: number;
+  /** Wait after a first failure. Default 250. */
+  readonly retryFirstMs?: number;
+  random?(): number;
+  onEvent(event: ReconcileEvent): void;
+}
+
+export function createLoop(options: LoopOptions): Loop {
+  const { backend, clock } = options;
+  const minimumGapMs = options.minimumGapMs ?? 10;
+  const stopping = new AbortController();
+  let resyncIntervalMs = options.resyncIntervalMs;
+  const idleWaiters: (() => void)[] = [];
+
+  const tracks = families.map((family) => createTrack(family));
+
+  function createTrack(family: Family): Track {
+    const lane = createLane({
+      family,
+      backend,
+      capabilities: options.capabilities,
+      former: options.former ?? [],
+      clock,
+      signal: stopping.signal,
+      resyncIntervalMs: () => resyncIntervalMs,
+      retryFirstMs: options.retryFirstMs ?? 250,
+      random: options.random ?? Math.random,
+      onEvent: options.onEvent,
+    });
+    return {
+      family,
+      lane,
+      on: false,
+      waiting: undefined,
+      running: undefined,
+      timer: undefined,
+      due: undefined,
+      ended: Number.NEGATIVE_INFINITY,
+      result: undefined,
+    };
+  }
+
+  function request(track: Track, trigger: Trigger): void {
+    if (stopping.signal.aborted) return;
+    if (track.on) {
+      options.onEvent({ type: "queued", backend: backend.name, family: track.family, trigger, at: clock.wall() });
+    }
+    track.waiting = stronger(track.waiting, trigger);
+    if (track.running === undefined) schedule(track, track.ended + minimumGapMs - clock.monotonic());
+  }
+
+  /** The one timer of a track: for a pass that was asked for, else for the retry or resync that will ask. */
+  function schedule(track: Track, inMs: number): void {
+    track.timer?.[Symbol.dispose]();
+    track.timer = undefined;
+    track.due = clock.monotonic() + Math.max(0, inMs);
+    if (track.waiting !== undefined && inMs <= 0) start(track);
+    else
+      track.timer = clock.timer(Math.max(0, inMs), () =>
+        track.waiting === undefined ? requestDue(track) : start(track),
+      );
+  }
+
+  function requestDue(track: Track): void {
+    request(track, track.result === "failed" ? "retry" : "resync");
+  }
+
+  function start(track: Track): void {
+    const trigger = track.waiting ?? "resync";
+    track.timer?.[Symbol.dispose]();
+    track.timer = undefined;
+    track.waiting = undefined;
+    track.due = clock.monotonic();
+    track.running = track.lane.pass(trigger).then(({ result, nextInMs }) => {
+      track.running = undefined;
+      track.ended = clock.monotonic();
+      track.result = result;
+      track.due = undefined;
+      if (stopping.signal.aborted) return;
+      if (track.waiting !== undefined) schedule(track, minimumGapMs);
+      else if (nextInMs !== undefined) schedule(track, nextInMs);
+      if (tracks.every(isIdle)) for (const wake of idleWaiters.splice(0)) wake();
+    });
+  }
+
+  return {
+    setPolicy(policy, trigger) {
+      for (const track of tracks) {
+        const wanted = policy[track.family];
+        track.on = wanted !== undefined;
+        track.lane.setPolicy(wanted);
+        request(track, trigger);
+      }
+    },
+    setResyncInterval(milliseconds) {
+      resyncIntervalMs = milliseconds;
+      for (const track of tracks) {
+        // A retry keeps its own pace, and a pass that was asked for waits for nothing.
+        if (!track.on || track.timer === undefined || track.waiting !== undefined || track.result === "failed")
+          continue;
+        schedule(track, track.ended + milliseconds - clock.monotonic());
+      }
+    },
+    hint() {
+      for (const track of tracks) if (track.on) request(track, "hint");
+    },
+    async idle() {
+      if (!tracks.every(isIdle)) await new Promise<void>((resolve) => idleWaiters.push(resolve));
+      return new Map(tracks.flatMap((track) => (track.result === undefined ? [] : [[track.family, track.result]])));
+    },
+    inForce: () => tracks.some((track) => track.on) && tracks.every((track) => !track.on || track.lane.inForce()),
+    stalledMs() {
+      const now = clock.monotonic();
+      return Math.max(0, ...tracks.map((track) => (track.due === undefined ? 0 : now - track.due)));
+    },
+    async stop() {
+      stopping.abort();
+      for (const track of tracks) track.timer?.[Symbol.dispose]();
+      await Promise.all(tracks.map((track) => track.running));
+      for (const wake of idleWaiters.splice(0)) wake();
+    },
+  };
+}
+
+/** One family's lane with the time that belongs to it. */
+interface Track {
+  readonly family: Family;
+  readonly lane: Lane;
+  /** The policy has this family. */
+  on: boolean;
+  waiting: Trigger | undefined;
+  running: Promise<void> | undefined;
+  timer: Disposable | undefined;
+  /** Monotonic time at which a pass is due, or since when one runs. */
+  due: number | undefined;
+  ended: number;
+  result: SyncResult | undefined;
+}
+
+function isIdle(track: Track): boolean {
+  return track.running === undefined && track.waiting === undefined;
+}
+
+function stronger(a: Trigger | undefined, b: Trigger): Trigger {
+  return a === undefined || triggers.indexOf(b) < triggers.indexOf(a) ? b : a;
+}

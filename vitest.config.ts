@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config";
+
+/** Unit tests need nothing; the others need root and a kernel, and make namespaces of their own. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+          exclude: ["**/*.kernel.test.ts", "**/*.compat.test.ts", "**/*.packets.test.ts", "**/node_modules/**"],
+        },
+      },
+      {
+        test: {
+          name: "kernel",
+          include: ["packages/*/{src,test}/**/*.kernel.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "compat",
+          include: ["packages/*/test/**/*.compat.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "packets",
+          include: ["packages/*/test/**/*.packets.test.ts"],
+          testTimeout: 3_600_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
