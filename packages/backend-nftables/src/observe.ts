@@ -18,7 +18,7 @@ export interface NftObservation extends Observation {
 }
 
 export interface NftTable {
-  /** `dormant` switches every chain off; `owner` and `persist` belong to protected tables. */
+  /** `dormant` switches every chain off; nft 1.0.6 prints garbage in its place, so any unknown flag is taken for it. */
   readonly flags: readonly string[];
   /** The set `exempt`, and its type and flags in one line where they are not ours. */
   readonly set: { readonly otherShape: string | undefined; readonly elements: readonly NftElement[] } | undefined;
@@ -37,7 +37,23 @@ export async function observeTable(runner: NftRunner, family: Family, signal: Ab
     signal,
     absent: /No such file or directory/,
   });
-  return text === undefined ? observationOf(family, undefined) : observationOf(family, tableFrom(family, text));
+  if (text === undefined) return observationOf(family, undefined);
+  try {
+    return observationOf(family, tableFrom(family, text));
+  } catch (error) {
+    if (await isDormant(runner, family, signal)) return observationOf(family, dormantTable);
+    throw error;
+  }
+}
+
+/** What nft 1.0.6 can tell of a dormant table: that it is one. */
+const dormantTable: NftTable = { flags: ["dormant"], set: undefined, chain: undefined, extra: [] };
+
+/** nft 1.0.6 prints a table's flags in JSON from memory that is no longer its own: often not even JSON. Text is right. */
+async function isDormant(runner: NftRunner, family: Family, signal: AbortSignal): Promise<boolean> {
+  const listing = ["--terse", "list", "table", ...tableOf(family).split(" ")];
+  const text = await runNft(runner, { arguments: listing, operation: "observe", family, signal });
+  return /^\s*flags .*\bdormant\b/m.test(text ?? "");
 }
 
 /** The observation that a table amounts to. */
@@ -123,7 +139,7 @@ function hookOf(chain: unknown): string {
 
 function readPolicy(family: Family, table: NftTable): FamilyPolicy | undefined {
   const { set, chain } = table;
-  if (!set || !chain || set.otherShape || chain.otherHook || table.flags.includes("dormant")) return undefined;
+  if (!set || !chain || set.otherShape || chain.otherHook || !harmlessFlags(table)) return undefined;
   const prefixes = set.elements.flatMap((element) => {
     if ("foreign" in element) return [];
     const text = renderRange(family, element);
@@ -135,6 +151,11 @@ function readPolicy(family: Family, table: NftTable): FamilyPolicy | undefined {
     prefixSet(family, prefixes),
     chain.rules.map(({ rule }) => rule),
   );
+}
+
+/** `owner` and `persist` say who may change the table, not what it does. */
+export function harmlessFlags(table: NftTable): boolean {
+  return table.flags.every((flag) => flag === "owner" || flag === "persist");
 }
 
 function countersOf(table: NftTable | undefined): Counters {

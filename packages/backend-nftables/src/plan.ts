@@ -8,7 +8,7 @@ import {
   type Prefix,
 } from "@ip-masq-agent/core";
 import { chainName, hookPriority, setName, tableOf } from "./names.ts";
-import type { NftObservation, NftTable } from "./observe.ts";
+import { harmlessFlags, type NftObservation, type NftTable } from "./observe.ts";
 import { renderElements, renderRange, renderRule, renderWhole } from "./render.ts";
 import { type NftRule, type NftRuleset, ruleKey } from "./ruleset.ts";
 
@@ -53,7 +53,7 @@ function compareTable(desired: NftRuleset, table: NftTable): readonly Difference
   const name = tableOf(desired.family);
   const differences: Difference[] = table.extra.map((found) => ({ kind: "extra", subject: `table ${name}`, found }));
   // `dormant` leaves every rule in place and switches all of them off.
-  if (table.flags.includes("dormant")) {
+  if (!harmlessFlags(table)) {
     differences.push({
       kind: "table",
       subject: `table ${name}`,
@@ -87,19 +87,24 @@ interface ElementChanges {
 function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
   const { family, exempt } = desired;
   const subject = `set ${setName}`;
-  const found = new Map<bigint, AddressRange>();
+  const ranges: AddressRange[] = [];
   const foreign: string[] = [];
   for (const element of table.set?.elements ?? []) {
     if ("foreign" in element) foreign.push(element.foreign);
-    else found.set(element.first, element);
+    else ranges.push(element);
   }
   const add: Prefix[] = [];
+  const remove: AddressRange[] = [];
+  // Both sides in order, like closing a zip: a map keyed by big integers hashes IPv6 networks into few buckets.
+  ranges.sort(byFirst);
+  let next = 0;
   for (const prefix of exempt.prefixes) {
-    // Elements of one set never overlap, so the first address tells which is meant.
-    if (found.get(prefix.first)?.last === lastOf(prefix)) found.delete(prefix.first);
+    let range = ranges[next];
+    for (; range !== undefined && range.first < prefix.first; range = ranges[++next]) remove.push(range);
+    if (range?.first === prefix.first && range.last === lastOf(prefix)) next++;
     else add.push(prefix);
   }
-  const remove = [...found.values()];
+  for (const range of ranges.slice(next)) remove.push(range);
   const differences: Difference[] = [
     ...add.map((prefix) => ({ kind: "missing" as const, subject, expected: formatPrefix(prefix) })),
     ...remove.map((range) => ({ kind: "extra" as const, subject, found: renderRange(family, range) })),
@@ -111,7 +116,7 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
 
 /** Deleting an element and adding another that overlaps it in one transaction has been refused by kernels; rewrite. */
 function overlap(add: readonly Prefix[], remove: readonly AddressRange[]): boolean {
-  const removed = remove.toSorted((a, b) => (a.first < b.first ? -1 : 1));
+  const removed = remove.toSorted(byFirst);
   let next = 0;
   for (const prefix of add) {
     let range = removed[next];
@@ -119,4 +124,8 @@ function overlap(add: readonly Prefix[], remove: readonly AddressRange[]): boole
     if (range !== undefined && range.first <= lastOf(prefix)) return true;
   }
   return false;
+}
+
+function byFirst(a: AddressRange, b: AddressRange): number {
+  return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;
 }

@@ -1,10 +1,12 @@
-import { type Prefix, parsePrefix } from "../address/prefix.ts";
+import { readPrefix } from "../address/kernel-text.ts";
+import { type Prefix, type PrefixProblem, parsePrefix } from "../address/prefix.ts";
+import type { Report } from "./collect.ts";
 import type { ExemptEntry } from "./config.ts";
-import { type DurationProblem, formatDuration, parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
 import type { Finding, Severity } from "./finding.ts";
-import { duplicateKey, shorten } from "./problem.ts";
+import { duplicateKey } from "./problem.ts";
 import { type ConfigKey, findKey, nearestKey, shortestResyncMs } from "./schema.ts";
-import { describeValue, type ListValue, type MapEntry, type Value } from "./value.ts";
+import { describeValue, type ListValue, type MapEntry, shorten, type Value } from "./value.ts";
 
 /** A scalar that a file gives, and where. */
 export interface Setting<T> {
@@ -38,17 +40,10 @@ export interface DecodeOptions {
   readonly enableIPv6: boolean;
 }
 
-/** Findings listed for one list of CIDRs; a file of the wrong kind would bring millions. */
-export const mostListed = 1000;
-
-/** A document's value → what the file says, with every finding. */
-export function decodeFile(
-  file: string,
-  root: Value,
-  options: DecodeOptions,
-): { readonly config: FileConfig; readonly findings: readonly Finding[] } {
-  const decoder: Decoder = { file, options, findings: [] };
-  if (root.kind === "null") return { config: { file }, findings: [] };
+/** A document's value → what the file says. */
+export function decodeFile(file: string, root: Value, options: DecodeOptions, sink: Report): FileConfig {
+  const decoder: Decoder = { file, options, sink };
+  if (root.kind === "null") return { file };
   if (root.kind !== "map") {
     report(decoder, {
       code: "wrong-type",
@@ -57,27 +52,29 @@ export function decodeFile(
       reason: `the file holds a ${root.kind} where keys and their values are expected`,
       remedy: "begin with a key, as in nonMasqueradeCIDRs:",
     });
-    return { config: { file }, findings: decoder.findings };
+    return { file };
   }
   const seen = new Map<ConfigKey, MapEntry>();
   let config: FileConfig = { file };
   for (const entry of root.entries) {
     const key = findKey(entry.key);
     const earlier = key && seen.get(key);
-    if (key === undefined) unknownKey(decoder, entry);
-    else if (earlier !== undefined) report(decoder, duplicateKey(entry.key, entry.line, earlier.line));
-    else {
+    if (key === undefined) {
+      unknownKey(decoder, entry);
+    } else if (earlier !== undefined) {
+      report(decoder, duplicateKey(entry, earlier.line));
+    } else {
       seen.set(key, entry);
       config = { ...config, ...decodeKey(decoder, key, entry) };
     }
   }
-  return { config, findings: decoder.findings };
+  return config;
 }
 
 interface Decoder {
   readonly file: string;
   readonly options: DecodeOptions;
-  readonly findings: Finding[];
+  readonly sink: Report;
 }
 
 function decodeKey(decoder: Decoder, key: ConfigKey, entry: MapEntry): Partial<FileConfig> {
@@ -103,46 +100,45 @@ function present<T>(key: keyof FileConfig, value: T | undefined): Partial<FileCo
 function decodeList(decoder: Decoder, entry: MapEntry): ExemptList | undefined {
   const { value, line } = entry;
   if (value.kind === "null") return { entries: [], listed: 0, line };
-  if (value.kind === "list") return { entries: decodeCIDRs(decoder, entry.key, value), listed: value.items.length, line };
+  if (value.kind === "list")
+    return { entries: decodeCIDRs(decoder, entry.key, value), listed: value.items.length, line };
   return wrongType(decoder, entry, "a list of CIDRs", "write one CIDR a line, each after a dash");
 }
 
 function decodeCIDRs(decoder: Decoder, key: string, list: ListValue): readonly ExemptEntry[] {
-  const entries: ExemptEntry[] = [];
-  const before = decoder.findings.length;
-  for (const [index, item] of list.items.entries()) {
-    const prefix = decodeCIDR(decoder, () => `${shorten(key)}[${index}]`, item);
-    if (prefix !== undefined) entries.push({ prefix, file: decoder.file, line: item.line });
-    if (decoder.findings.length - before < mostListed) continue;
-    report(decoder, {
-      code: "too-many-problems",
-      line: item.line,
-      key: shorten(key),
-      reason: `has ${mostListed} entries refused up to here, and the rest was not read`,
-      remedy: "check that it is a list of CIDRs",
-    });
-    break;
-  }
-  return entries;
+  return list.items.flatMap((item, index) => {
+    const prefix = decodeCIDR(decoder, `${key}[${index}]`, item);
+    return prefix === undefined ? [] : { prefix, file: decoder.file, line: item.line };
+  });
 }
 
-function decodeCIDR(decoder: Decoder, key: () => string, item: Value): Prefix | undefined {
-  const place = () => ({ line: item.line, key: key(), value: describeValue(item) });
+function decodeCIDR(decoder: Decoder, key: string, item: Value): Prefix | undefined {
+  const place = { line: item.line, key, value: describeValue(item) };
   if (item.kind !== "string") {
     const [reason, remedy] =
       item.kind === "null"
         ? ["is empty", "write a CIDR after the dash, or remove the entry"]
         : [`is a ${item.kind} where a CIDR is expected`, "write a text such as 10.0.0.0/8"];
-    return report(decoder, { code: "cidr-type", ...place(), reason, remedy });
+    return report(decoder, { code: "cidr-type", ...place, reason, remedy });
   }
-  const prefix = parsePrefix(item.value);
+  const prefix = readCIDR(item.value);
   if ("code" in prefix) {
-    return report(decoder, { ...prefix, code: `cidr-${prefix.code}`, ...place(), remedy: shorten(prefix.remedy) });
+    return report(decoder, { ...prefix, code: `cidr-${prefix.code}`, ...place, remedy: shorten(prefix.remedy) });
   }
   if (prefix.family === "IPv6" && !decoder.options.enableIPv6) {
     const remedy = "turn it on with --enable-ipv6, or remove the entry";
-    return report(decoder, { code: "cidr-ipv6-off", ...place(), reason: "is an IPv6 CIDR, and IPv6 is off", remedy });
+    return report(decoder, { code: "cidr-ipv6-off", ...place, reason: "is an IPv6 CIDR, and IPv6 is off", remedy });
   }
+  return prefix;
+}
+
+/** No leading zeros, no dotted tail in IPv6: what `readPrefix` takes of these, `parsePrefix` takes alike. */
+const plainCIDR = /^(?:(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){3}|[\da-fA-F:]+)\/(?:0|[1-9]\d*)$/;
+
+/** `parsePrefix`, with a short cut: ip-num alone took 1.1 s for 100,000 IPv6 CIDRs. */
+export function readCIDR(text: string): Prefix | PrefixProblem {
+  const prefix = plainCIDR.test(text) ? readPrefix(text.includes(":") ? "IPv6" : "IPv4", text) : undefined;
+  if (prefix === undefined || (prefix.family === "IPv6" && prefix.first >> 32n === 0xffffn)) return parsePrefix(text);
   return prefix;
 }
 
@@ -153,7 +149,8 @@ function decodeLimit(decoder: Decoder, entry: MapEntry): Setting<number> | undef
     return wrongType(decoder, entry, "a whole number", "write a number such as 64, without quotes");
   }
   const limit = Number(value.literal);
-  if (limit < 0 || BigInt.asIntN(64, BigInt(value.literal)) !== BigInt(value.literal)) {
+  const fits = value.literal.length <= 20 && BigInt.asIntN(64, BigInt(value.literal)) === BigInt(value.literal);
+  if (limit < 0 || !fits) {
     return report(decoder, {
       code: "cidr-limit-range",
       line,
@@ -194,13 +191,14 @@ function decodeInterval(decoder: Decoder, entry: MapEntry): Setting<number> | un
   });
 }
 
-function unknownKey(decoder: Decoder, { key, line }: MapEntry): void {
+function unknownKey(decoder: Decoder, { key, line, value }: MapEntry): void {
   const nearest = nearestKey(key);
   const { strict } = decoder.options;
   const finding = {
     code: "unknown-key",
     line,
     key: shorten(key),
+    value: describeValue(value),
     reason: strict ? "is not a key of the config" : "is not a key of the config and means nothing",
     remedy: nearest === undefined ? "remove it" : `${nearest} is probably meant`,
   };
@@ -213,14 +211,18 @@ function wrongType(decoder: Decoder, entry: MapEntry, expected: string, remedy: 
   report(decoder, { code: "wrong-type", ...shown(entry), reason, remedy });
 }
 
-function shown({ key, line, value }: MapEntry): { readonly line: number; readonly key: string; readonly value: string } {
+function shown({ key, line, value }: MapEntry): {
+  readonly line: number;
+  readonly key: string;
+  readonly value: string;
+} {
   return { line, key, value: describeValue(value) };
 }
 
 function report(
   decoder: Decoder,
-  finding: DurationProblem & Omit<Finding, "severity" | "file">,
+  finding: Omit<Finding, "severity" | "file">,
   severity: Severity = "error",
 ): undefined {
-  decoder.findings.push({ severity, file: decoder.file, ...finding });
+  decoder.sink({ severity, file: decoder.file, ...finding });
 }

@@ -1,6 +1,6 @@
-import type { Finding } from "./finding.ts";
+import type { Report } from "./collect.ts";
 import { parseJson } from "./json.ts";
-import type { DocumentProblem, ParsedDocument } from "./problem.ts";
+import type { ReportProblem } from "./problem.ts";
 import type { Value } from "./value.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -9,12 +9,6 @@ export interface ConfigSource {
   /** The file's name for messages. */
   readonly file: string;
   readonly content: Uint8Array;
-}
-
-export interface Document {
-  /** Absent where the text could not be read at all. */
-  readonly root: Value | undefined;
-  readonly findings: readonly Finding[];
 }
 
 /**
@@ -28,44 +22,39 @@ const startsJson = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\
 
 /**
  * Bytes → one value with its lines. As in the Go original (k8s.io/apimachinery/pkg/util/yaml.ToJSON) the first character
- * decides: `{` means strict JSON, anything else YAML.
+ * decides: `{` means strict JSON, anything else YAML. Undefined where the text cannot be read at all.
  */
-export function parseDocument({ file, content }: ConfigSource): Document {
-  const { root, problems } = parse(content);
-  return { root, findings: problems.map((problem) => ({ severity: "error", file, ...problem })) };
-}
-
-function parse(content: Uint8Array): ParsedDocument {
+export function parseDocument({ file, content }: ConfigSource, report: Report): Value | undefined {
+  const refuse: ReportProblem = (problem) => report({ severity: "error", file, ...problem });
   if (content.byteLength > largestFile) {
-    return refused({
+    refuse({
       code: "file-too-large",
       reason: `the file has ${content.byteLength} bytes, and at most ${largestFile} are read`,
       remedy: "check that it is the right file; fewer, larger CIDRs say the same in less",
     });
+    return undefined;
   }
   const lenient = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
   // encoding/json reads a broken character as U+FFFD; go-yaml refuses the file.
-  if (startsJson.test(lenient)) return parseJson(lenient);
-  const encoding = encodingOf(content);
+  if (startsJson.test(lenient)) return parseJson(lenient, refuse);
+  const text = decodeText(content);
+  if (text !== undefined) return parseYaml(text, refuse);
+  refuse({ code: "encoding", reason: `the file is not ${encodingOf(content)} text`, remedy: "save it as UTF-8" });
+  return undefined;
+}
+
+/** The text without its byte order mark; undefined where the bytes break the encoding's rules. */
+function decodeText(content: Uint8Array): string | undefined {
   try {
-    return parseYaml(new TextDecoder(encoding, { fatal: true }).decode(content));
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return refused({
-      code: "encoding",
-      reason: `the file is not ${encoding.toUpperCase()} text`,
-      remedy: "save it as UTF-8",
-    });
+    return new TextDecoder(encodingOf(content), { fatal: true }).decode(content);
+  } catch {
+    return undefined;
   }
 }
 
 /** YAML 1.1 section 5.2: a byte order mark tells UTF-16, and without one a text is UTF-8. */
-function encodingOf(content: Uint8Array): "utf-8" | "utf-16le" | "utf-16be" {
-  if (content[0] === 0xff && content[1] === 0xfe) return "utf-16le";
-  if (content[0] === 0xfe && content[1] === 0xff) return "utf-16be";
-  return "utf-8";
-}
-
-function refused(problem: Omit<DocumentProblem, "line">): ParsedDocument {
-  return { root: undefined, problems: [problem] };
+function encodingOf(content: Uint8Array): "UTF-8" | "UTF-16LE" | "UTF-16BE" {
+  if (content[0] === 0xff && content[1] === 0xfe) return "UTF-16LE";
+  if (content[0] === 0xfe && content[1] === 0xff) return "UTF-16BE";
+  return "UTF-8";
 }

@@ -35,7 +35,10 @@ export function parseDuration(text: string): number | DurationProblem {
     const [, whole = "", , fraction = "", unit = ""] = part.exec(unsigned) ?? [];
     if (whole === "" && fraction === "") return invalid();
     if (unit === "") {
-      return { reason: "has a number without a unit", remedy: `write the unit after the number, as in ${whole === "" ? "1" : whole}s` };
+      return {
+        reason: "has a number without a unit",
+        remedy: `write the unit after the number, as in ${whole === "" ? "1" : whole}s`,
+      };
     }
     const unitSize = nanosecondsPer.get(unit);
     if (unitSize === undefined) {

@@ -1,5 +1,5 @@
 import { type LineIndex, lineIndex } from "./lines.ts";
-import { DocumentError, type DocumentProblem, deepestNesting, duplicateKey, type ParsedDocument } from "./problem.ts";
+import { DocumentError, deepestNesting, duplicateKey, type ReportProblem } from "./problem.ts";
 import type { MapEntry, Value } from "./value.ts";
 
 const spaces = /[ \t\n\r]*/y;
@@ -12,24 +12,25 @@ const words: ReadonlyMap<string, boolean | null> = new Map([
 
 /**
  * Strict JSON (RFC 8259), as Go's encoding/json reads it. `JSON.parse` will not do: it keeps the last of two equal keys,
- * turns literals into doubles and knows no lines.
+ * turns literals into doubles and knows no lines. Undefined where the syntax is broken.
  */
-export function parseJson(text: string): ParsedDocument {
-  const parser: Parser = { text, lines: lineIndex(text), position: 0, depth: 0, problems: [] };
+export function parseJson(text: string, report: ReportProblem): Value | undefined {
+  const parser: Parser = { text, lines: lineIndex(text), report, position: 0, depth: 0 };
   try {
     const root = readValue(parser);
     if (parser.position < text.length) fail(parser, "stands after the end of the JSON value");
-    return { root, problems: parser.problems };
+    return root;
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
-    return { root: undefined, problems: [...parser.problems, error.problem] };
+    report(error.problem);
+    return undefined;
   }
 }
 
 interface Parser {
   readonly text: string;
   readonly lines: LineIndex;
-  readonly problems: DocumentProblem[];
+  readonly report: ReportProblem;
   position: number;
   depth: number;
 }
@@ -82,9 +83,10 @@ function readEntries(parser: Parser): readonly MapEntry[] {
     skipSpaces(parser);
     if (!takeIf(parser, ":")) fail(parser, "stands where the colon after a key must be");
     const value = readValue(parser);
+    const entry = { key, line, value };
     const earlier = entries.get(key);
-    if (earlier === undefined) entries.set(key, { key, line, value });
-    else parser.problems.push(duplicateKey(key, line, earlier.line));
+    if (earlier === undefined) entries.set(key, entry);
+    else parser.report(duplicateKey(entry, earlier.line));
   } while (takeIf(parser, ","));
   if (!takeIf(parser, "}")) fail(parser, "stands where a comma or } must be");
   return Array.from(entries.values());

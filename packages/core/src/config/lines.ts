@@ -8,7 +8,10 @@ export interface LineIndex {
 /** Lines end with LF, CR LF or CR, as YAML 1.2 section 5.4 has it. O(text) once, then O(log lines) a question. */
 export function lineIndex(text: string): LineIndex {
   const starts: number[] = [0];
-  for (const ending of text.matchAll(/\r\n?|\n/g)) starts.push(ending.index + ending[0].length);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 10 || (code === 13 && text.charCodeAt(index + 1) !== 10)) starts.push(index + 1);
+  }
   return {
     lineOf(offset) {
       let low = 0;

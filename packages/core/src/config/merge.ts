@@ -3,7 +3,7 @@ import type { Config, ExemptEntry } from "./config.ts";
 import type { FileConfig, Setting } from "./decode.ts";
 import { formatDuration } from "./duration.ts";
 import type { Finding } from "./finding.ts";
-import { defaults } from "./schema.ts";
+import { type ConfigKey, defaults } from "./schema.ts";
 
 export interface MergeOptions {
   /** The default CIDRs are all reserved ranges, not the private ones alone. */
@@ -13,48 +13,126 @@ export interface MergeOptions {
 /** The file named for entries that no file gave. */
 export const defaultsFile = "(default)";
 
+/** How the values that several files give one key become one. */
+interface ScalarRule<T> {
+  readonly key: ConfigKey;
+  /** The winner, in words. */
+  readonly winner: string;
+  of(file: FileConfig): Setting<T> | undefined;
+  beats(value: T, other: T): boolean;
+  format(value: T): string;
+}
+
+const cidrLimit: ScalarRule<number> = {
+  key: "cidrLimit",
+  winner: "the largest",
+  of: (file) => file.cidrLimit,
+  beats: (value, other) => value > other,
+  format: String,
+};
+const masqLinkLocal: ScalarRule<boolean> = {
+  key: "masqLinkLocal",
+  winner: "one that says true",
+  of: (file) => file.masqLinkLocal,
+  beats: (value, other) => value && !other,
+  format: String,
+};
+const masqLinkLocalIPv6: ScalarRule<boolean> = {
+  ...masqLinkLocal,
+  key: "masqLinkLocalIPv6",
+  of: (file) => file.masqLinkLocalIPv6,
+};
+const resyncInterval: ScalarRule<number> = {
+  key: "resyncInterval",
+  winner: "the shortest",
+  of: (file) => file.resyncIntervalMs,
+  beats: (value, other) => value < other,
+  format: formatDuration,
+};
+
 /**
  * Several files → one config, as Azure's ip-masq-agent-v2 merges them: the union of the CIDRs, true where any file says
- * so, the shortest interval. The default CIDRs count only where no file has the key.
+ * so, the shortest interval; and the largest limit. The default CIDRs count only where no file has the key.
  */
 export function mergeFiles(files: readonly FileConfig[], options: MergeOptions): Config {
   const lists = files.flatMap((file) => file.nonMasqueradeCIDRs ?? []);
   return {
-    nonMasqueradeCIDRs: lists.length > 0 ? lists.flatMap((list) => list.entries) : defaultEntries(options),
-    cidrLimit: limitOf(files),
-    masqLinkLocal: files.some((file) => file.masqLinkLocal?.value ?? defaults.masqLinkLocal),
-    masqLinkLocalIPv6: files.some((file) => file.masqLinkLocalIPv6?.value ?? defaults.masqLinkLocalIPv6),
-    resyncIntervalMs: given(files, "resyncIntervalMs").reduce(
-      (shortest, { value }) => Math.min(shortest ?? value, value),
-      undefined as number | undefined,
-    ) ?? defaults.resyncIntervalMs,
+    nonMasqueradeCIDRs: lists.length === 0 ? defaultEntries(options) : lists.flatMap((list) => list.entries),
+    cidrLimit: winnerOf(files, cidrLimit)?.value ?? defaults.cidrLimit,
+    masqLinkLocal: winnerOf(files, masqLinkLocal)?.value ?? defaults.masqLinkLocal,
+    masqLinkLocalIPv6: winnerOf(files, masqLinkLocalIPv6)?.value ?? defaults.masqLinkLocalIPv6,
+    resyncIntervalMs: winnerOf(files, resyncInterval)?.value ?? defaults.resyncIntervalMs,
   };
 }
 
-/** The limit holds for all files together: it is there against mistakes, and the node bears the sum. */
+/** Where files contradict each other in a scalar: a warning for each file that does not have its way. */
+export function contradictions(files: readonly FileConfig[]): readonly Finding[] {
+  return [
+    ...lost(files, cidrLimit),
+    ...lost(files, masqLinkLocal),
+    ...lost(files, masqLinkLocalIPv6),
+    ...lost(files, resyncInterval),
+  ];
+}
+
+/** Too many CIDRs, counted as listed, before anything is merged, and over all files: the node bears the sum. */
 export function limitFindings(files: readonly FileConfig[], options: MergeOptions): readonly Finding[] {
-  const withList = files.filter((file) => file.nonMasqueradeCIDRs !== undefined);
-  const listed = withList.reduce((sum, file) => sum + (file.nonMasqueradeCIDRs?.listed ?? 0), 0);
-  const count = withList.length > 0 ? listed : defaultEntries(options).length;
-  const limit = limitOf(files);
-  if (count <= limit) return [];
-  const largest = withList.toSorted((a, b) => listedIn(b) - listedIn(a))[0];
-  const line = largest?.nonMasqueradeCIDRs?.line;
-  const where = withList.length > 1 ? ` in ${withList.length} files` : largest === undefined ? " by default" : "";
+  const limit = winnerOf(files, cidrLimit);
+  const allowed = limit?.value ?? defaults.cidrLimit;
+  const lists = files.flatMap(({ file, nonMasqueradeCIDRs: list }) => (list === undefined ? [] : [{ file, ...list }]));
+  const count = lists.length === 0 ? defaultEntries(options).length : lists.reduce((sum, list) => sum + list.listed, 0);
+  if (count <= allowed) return [];
+  // The file that lists most is the first to look at.
+  const place = lists.toSorted((a, b) => b.listed - a.listed)[0] ?? limit;
+  const subject = lists.length === 0 ? "the default list has" : lists.length === 1 ? "the list has" : "the lists have";
   return [
     {
       severity: "error",
       code: "cidr-limit",
-      file: largest?.file ?? given(files, "cidrLimit")[0]?.file ?? defaultsFile,
-      ...(line === undefined ? {} : { line }),
+      file: place?.file ?? defaultsFile,
+      ...(place === undefined ? {} : { line: place.line }),
       key: "nonMasqueradeCIDRs",
       value: String(count),
-      reason: `${count} CIDRs are listed${where} (link-local not counted), and cidrLimit allows ${limit}`,
-      remedy: "raise cidrLimit if they are all meant, or list fewer",
+      reason: `${subject} ${count} CIDRs (link-local not counted), and cidrLimit allows ${allowed}`,
+      remedy: "raise cidrLimit if all of them are meant, or list fewer",
     },
   ];
 }
 
-function listedIn(file: FileConfig): number {
-  return file.nonMasqueradeCIDRs?.listed ?? 0;
+function defaultEntries(options: MergeOptions): readonly ExemptEntry[] {
+  const ranges = options.reservedRanges ? [...privateRanges, ...reservedRanges] : privateRanges;
+  return ranges.map(({ prefix }) => ({ prefix, file: defaultsFile }));
+}
+
+/** The setting that counts, the first of equals; undefined where no file has the key. */
+function winnerOf<T>(files: readonly FileConfig[], rule: ScalarRule<T>): (Setting<T> & { file: string }) | undefined {
+  let winner: (Setting<T> & { file: string }) | undefined;
+  for (const file of files) {
+    const setting = rule.of(file);
+    if (setting === undefined || (winner !== undefined && !rule.beats(setting.value, winner.value))) continue;
+    winner = { ...setting, file: file.file };
+  }
+  return winner;
+}
+
+function lost<T>(files: readonly FileConfig[], rule: ScalarRule<T>): readonly Finding[] {
+  const winner = winnerOf(files, rule);
+  if (winner === undefined) return [];
+  return files.flatMap((file): readonly Finding[] => {
+    const setting = rule.of(file);
+    if (setting === undefined || setting.value === winner.value) return [];
+    const said = rule.format(winner.value);
+    return [
+      {
+        severity: "warning",
+        code: "files-differ",
+        file: file.file,
+        line: setting.line,
+        key: rule.key,
+        value: rule.format(setting.value),
+        reason: `differs from ${winner.file}:${winner.line}, which says ${said}; of several files, ${rule.winner} counts`,
+        remedy: "say the same in all files, or say it in one alone",
+      },
+    ];
+  });
 }

@@ -1,4 +1,4 @@
-import type { Value } from "./value.ts";
+import { describeValue, type MapEntry, shorten } from "./value.ts";
 
 /** Why a document cannot be read, without the file's name: its reader adds that. */
 export interface DocumentProblem {
@@ -10,11 +10,8 @@ export interface DocumentProblem {
   readonly remedy: string;
 }
 
-/** What a parser makes of a text: no root where the syntax is broken. */
-export interface ParsedDocument {
-  readonly root: Value | undefined;
-  readonly problems: readonly DocumentProblem[];
-}
+/** Takes a problem that does not end the parse. */
+export type ReportProblem = (problem: DocumentProblem) => void;
 
 /** Collections within collections. Go stops at 10,000; a config needs 2, and a parser must not run out of stack. */
 export const deepestNesting = 100;
@@ -30,19 +27,13 @@ export class DocumentError extends Error {
 }
 
 /** The Go original let the last one win, so a leftover line far below undid the one people looked at. */
-export function duplicateKey(key: string, line: number, earlierLine: number): DocumentProblem {
+export function duplicateKey({ key, line, value }: MapEntry, earlierLine: number): DocumentProblem {
   return {
     code: "duplicate-key",
     line,
     key: shorten(key),
-    reason: `is given twice, on line ${earlierLine} before`,
+    value: describeValue(value),
+    reason: `is given a second time, after line ${earlierLine}`,
     remedy: "keep one of the two",
   };
-}
-
-const longestShown = 80;
-
-/** Cuts a text that is too long for a log line or a terminal. */
-export function shorten(text: string): string {
-  return text.length <= longestShown ? text : `${text.slice(0, longestShown - 1)}…`;
 }

@@ -24,7 +24,10 @@ export const shortestResyncMs = 100;
  * A regular expression with `i` and `u` compares by Unicode's simple case folding, as encoding/json does: the Kelvin sign
  * is a k and ſ an s. `toLowerCase` and `toUpperCase` are each something else.
  */
-const patterns: readonly (readonly [ConfigKey, RegExp])[] = configKeys.map((key) => [key, new RegExp(`^${key}$`, "iu")]);
+const patterns: readonly (readonly [ConfigKey, RegExp])[] = configKeys.map((key) => [
+  key,
+  new RegExp(`^${key}$`, "iu"),
+]);
 
 /** The key that a text means, however it is capitalised. */
 export function findKey(text: string): ConfigKey | undefined {

@@ -1,5 +1,3 @@
-import { shorten } from "./problem.ts";
-
 /**
  * A value of a config document and the line it stands on, counted from 1. JSON's data model: what the Go original's
  * decoder is handed, whether the file was JSON or YAML.
@@ -57,7 +55,7 @@ export function describeValue(value: Value): string {
     case "boolean":
       return String(value.value);
     case "number":
-      return value.literal;
+      return shorten(value.literal);
     case "string":
       return shorten(value.value);
     case "list":
@@ -65,4 +63,11 @@ export function describeValue(value: Value): string {
     case "map":
       return value.entries.length === 1 ? "{1 key}" : `{${value.entries.length} keys}`;
   }
+}
+
+const longestShown = 80;
+
+/** Cuts a text that is too long for a log line or a terminal. */
+export function shorten(text: string): string {
+  return text.length <= longestShown ? text : `${text.slice(0, longestShown - 1)}…`;
 }

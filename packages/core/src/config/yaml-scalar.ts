@@ -32,7 +32,8 @@ const notFinite = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 export function resolvePlain(text: string): Scalar | ScalarProblem {
   const word = words.get(text);
   if (word !== undefined) return word;
-  if (!/^[-+.\d]/.test(text)) return { type: "str", value: text };
+  // Whatever has another character, a CIDR for one, is a text.
+  if (!/^[-+.\d][-+.\w]*$/.test(text)) return { type: "str", value: text };
   // JSON has no infinity: the original refuses the whole file, whatever the key.
   if (notFinite.test(text)) return { reason: `${text} is not a number that JSON can carry` };
   const digits = text.startsWith(".") ? text : text.replaceAll("_", "");
@@ -41,6 +42,8 @@ export function resolvePlain(text: string): Scalar | ScalarProblem {
 
 /** A leading zero means octal; `08`, which is none, is left to `resolveDecimal`, as Go does. */
 function resolveInteger(digits: string): Scalar | undefined {
+  // Beyond any integer type, and BigInt is quadratic in the length.
+  if (digits.length > 100) return undefined;
   const match = integer.exec(digits);
   if (match === null) return undefined;
   const [, sign, hexadecimal, binary, octal, plain] = match;

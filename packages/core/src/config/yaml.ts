@@ -1,14 +1,15 @@
-import { type Event, EVENT_ID, getScalarValue, parseEvents, SCALAR_STYLE, type ScalarEvent, YAMLException } from "js-yaml";
-import { type LineIndex, lineIndex } from "./lines.ts";
 import {
-  DocumentError,
-  type DocumentProblem,
-  deepestNesting,
-  duplicateKey,
-  type ParsedDocument,
-  shorten,
-} from "./problem.ts";
-import type { MapEntry, Value } from "./value.ts";
+  EVENT_ID,
+  type Event,
+  getScalarValue,
+  parseEvents,
+  SCALAR_STYLE,
+  type ScalarEvent,
+  YAMLException,
+} from "js-yaml";
+import { type LineIndex, lineIndex } from "./lines.ts";
+import { DocumentError, type DocumentProblem, deepestNesting, duplicateKey, type ReportProblem } from "./problem.ts";
+import { describeValue, type MapEntry, shorten, type Value } from "./value.ts";
 import { resolvePlain, resolveTagged } from "./yaml-scalar.ts";
 
 /** What go-yaml's reader lets through. js-yaml looks at values alone, not at comments. */
@@ -19,25 +20,27 @@ const mostMergedKeys = 10_000;
 
 /**
  * YAML as the Go original reads it, from js-yaml's events and not through its schemas: those keep no lines and know
- * YAML 1.2's scalars. An empty text is null. Aliases share their value, so that a bomb of them costs nothing.
+ * YAML 1.2's scalars. An empty text is null,
+ * a broken one undefined. Aliases share their value, so that a bomb of them costs nothing.
  */
-export function parseYaml(text: string): ParsedDocument {
+export function parseYaml(text: string, report: ReportProblem): Value | undefined {
   const lines = lineIndex(text);
-  const builder: Builder = { text, lines, problems: [], frames: [], anchors: new Map(), documents: [], line: 1, merged: 0 };
+  const builder: Builder = { text, lines, report, frames: [], anchors: new Map(), documents: [], line: 1, merged: 0 };
   try {
     const control = forbidden.exec(text);
     if (control !== null) throw syntax(lines, lines.lineOf(control.index), "control characters are not allowed");
     for (const event of parseEvents(text, { maxDepth: deepestNesting })) take(builder, event);
-    return { root: oneDocument(builder), problems: builder.problems };
+    return oneDocument(builder);
   } catch (error) {
-    return { root: undefined, problems: [...builder.problems, problemOf(error, lines)] };
+    report(problemOf(error, lines));
+    return undefined;
   }
 }
 
 interface Builder {
   readonly text: string;
   readonly lines: LineIndex;
-  readonly problems: DocumentProblem[];
+  readonly report: ReportProblem;
   readonly frames: Frame[];
   readonly anchors: Map<string, Value>;
   readonly documents: Value[];
@@ -63,26 +66,31 @@ function take(builder: Builder, event: Event): void {
         throw syntax(builder.lines, builder.line, `YAML ${directive.version} is announced, and YAML 1.1 is read here`);
       }
       builder.anchors.clear();
-      return open(builder, "document", "");
+      open(builder, "document", "");
+      break;
     case EVENT_ID.SEQUENCE:
     case EVENT_ID.MAPPING:
       builder.line = builder.lines.lineOf(event.start);
-      return open(builder, event.type === EVENT_ID.MAPPING ? "map" : "list", anchorOf(builder, event));
+      open(builder, event.type === EVENT_ID.MAPPING ? "map" : "list", anchorOf(builder, event));
+      break;
     case EVENT_ID.SCALAR: {
       if (event.valueStart >= 0) builder.line = builder.lines.lineOf(event.valueStart);
       const value = scalarValue(builder, event);
       if (isMergeKey(builder, event)) builder.frames.at(-1)?.mergeKeys.add(builder.frames.at(-1)?.items.length ?? 0);
-      return put(builder, value, anchorOf(builder, event));
+      put(builder, value, anchorOf(builder, event));
+      break;
     }
     case EVENT_ID.ALIAS: {
       builder.line = builder.lines.lineOf(event.anchorStart);
       const name = anchorOf(builder, event);
       const value = builder.anchors.get(name);
       if (value === undefined) throw syntax(builder.lines, builder.line, `*${name} stands for nothing above it`);
-      return put(builder, { ...value, line: builder.line }, "");
+      put(builder, { ...value, line: builder.line }, "");
+      break;
     }
     case EVENT_ID.POP:
-      return close(builder);
+      close(builder);
+      break;
   }
 }
 
@@ -126,7 +134,7 @@ function entriesOf(builder: Builder, frame: Frame): readonly MapEntry[] {
 function addEntry(builder: Builder, entries: Map<string, MapEntry>, entry: MapEntry): void {
   const earlier = entries.get(entry.key);
   if (earlier === undefined) entries.set(entry.key, entry);
-  else builder.problems.push(duplicateKey(entry.key, entry.line, earlier.line));
+  else builder.report(duplicateKey(entry, earlier.line));
 }
 
 /** What `<<` brings: of several maps in a list, the first that has a key. */
@@ -135,7 +143,8 @@ function mergedEntries(builder: Builder, value: Value, line: number): Iterable<M
   for (const source of value.kind === "list" ? value.items : [value]) {
     if (source.kind !== "map") throw syntax(builder.lines, line, "<< takes a map, or a list of maps");
     builder.merged += source.entries.length + 1;
-    if (builder.merged > mostMergedKeys) throw syntax(builder.lines, line, `<< brings more than ${mostMergedKeys} keys`);
+    if (builder.merged > mostMergedKeys)
+      throw syntax(builder.lines, line, `<< brings more than ${mostMergedKeys} keys`);
     for (const entry of source.entries) {
       if (!entries.has(entry.key)) entries.set(entry.key, { ...entry, line });
     }
@@ -185,9 +194,10 @@ function oneDocument(builder: Builder): Value {
   const [first, ...others] = builder.documents;
   for (const other of others) {
     if (other.kind === "null") continue;
-    builder.problems.push({
+    builder.report({
       code: "second-document",
       line: other.line,
+      value: describeValue(other),
       reason: "a second YAML document begins here",
       remedy: "keep one document in the file, or make a second file of it",
     });

@@ -1,0 +1,133 @@
+import { BackendError, type Counters, type Family, type FamilyPolicy, type Observation } from "@ip-masq-agent/core";
+import { findLeftovers, type Leftovers } from "./adopt.ts";
+import { type IptablesRunner, runSave } from "./iptables.ts";
+import { commentPrefix, hookChain, isTreeChain } from "./names.ts";
+import { isJump, parseRule, parseSave, type SavedRule, type SavedTable, targetOf } from "./parse.ts";
+import { renderRule } from "./render.ts";
+import { type IptablesChain, policyOf, rulesetOf } from "./ruleset.ts";
+
+/** Our chains and jumps as they are in the kernel. */
+export interface IptablesObservation extends Observation {
+  /** Our chain and those of the tree, each with its rules as text in our own spelling. */
+  readonly chains: ReadonlyMap<string, readonly string[]>;
+  /** Rules of POSTROUTING that lead to our chain, as printed. */
+  readonly jumps: readonly { readonly text: string; readonly valid: boolean }[];
+  /** What the Go original, or we under another name, left behind. */
+  readonly leftovers: Leftovers;
+  /** Chains of ours that rules of others lead to: they can be emptied but not removed. */
+  readonly pinned: ReadonlySet<string>;
+}
+
+/** Reads the nat table once; a table that is not whole rejects, as does a failing tool, and is never "empty". */
+export async function observeTable(
+  runner: IptablesRunner,
+  chain: string,
+  family: Family,
+  signal: AbortSignal,
+): Promise<IptablesObservation> {
+  const text = await runSave(runner, family, signal);
+  const observation = observationOf(family, chain, text);
+  if (observation !== undefined) return observation;
+  throw new BackendError({
+    reason: "other",
+    backend: runner.name,
+    operation: "observe",
+    family,
+    message: `the output of iptables-save for the nat table is not whole (${text.length} characters, no *nat … COMMIT)`,
+  });
+}
+
+/** The observation that saved text amounts to; undefined where the text is not whole. */
+export function observationOf(family: Family, chain: string, text: string): IptablesObservation | undefined {
+  const isOurs = (name: string) => name === chain || isTreeChain(name);
+  const table = parseSave(
+    text,
+    (name, line) =>
+      isOurs(name) ||
+      name === hookChain ||
+      line.includes(commentPrefix) ||
+      line.includes(chain) ||
+      line.includes("IPMASQ-"),
+  );
+  if (table === undefined) return undefined;
+  const own = table.rules.filter((rule) => isOurs(rule.chain));
+  const chains = new Map<string, string[]>();
+  for (const name of table.chains) if (isOurs(name)) chains.set(name, []);
+  for (const rule of own) chains.get(rule.chain)?.push(inOurSpelling(family, rule.text));
+  const jumps = table.rules
+    .filter((rule) => rule.chain === hookChain && targetOf(rule.text) === chain)
+    .map(({ text: jump }) => ({ text: jump, valid: isJump(parseRule(family, jump), chain) }));
+  const leftovers = findLeftovers(table, chain);
+  let policy: { readonly read: FamilyPolicy | undefined } | undefined;
+  return {
+    family,
+    chains,
+    jumps,
+    leftovers,
+    pinned: pinnedChains(text, table, isOurs, leftovers),
+    present: chains.size > 0 || jumps.length > 0 || leftovers.chains.length > 0,
+    counters: countersOf(own),
+    /** Read when first asked for: at every resync nobody does, and for a tree it costs more than the comparison. */
+    get policy() {
+      policy ??= { read: readPolicy(family, chain, chains, jumps) };
+      return policy.read;
+    },
+  };
+}
+
+/** Almost every line is one of the two forms that all versions print as we do; the others are read and written anew. */
+function inOurSpelling(family: Family, text: string): string {
+  if (/^-d \S+ (?:-j RETURN|-g \S+)$/.test(text)) return text;
+  const rule = parseRule(family, text);
+  return rule === undefined ? text : renderRule(rule);
+}
+
+/** Chains of ours, or left over, that a rule of somebody else's chain leads to. */
+function pinnedChains(
+  text: string,
+  table: SavedTable,
+  isOurs: (name: string) => boolean,
+  leftovers: Leftovers,
+): ReadonlySet<string> {
+  const old = new Set(leftovers.chains);
+  const foreign = (rule: SavedRule) => !isOurs(rule.chain) && rule.chain !== hookChain && !old.has(rule.chain);
+  const rules =
+    old.size === 0
+      ? table.rules
+      : (parseSave(text, (_, line) => old.has(targetOf(line) ?? ""))?.rules ?? []).concat(table.rules);
+  const targets = rules.filter(foreign).map((rule) => targetOf(rule.text) ?? "");
+  return new Set(targets.filter((target) => isOurs(target) || old.has(target)));
+}
+
+function readPolicy(
+  family: Family,
+  chain: string,
+  chains: ReadonlyMap<string, readonly string[]>,
+  jumps: IptablesObservation["jumps"],
+): FamilyPolicy | undefined {
+  if (jumps.length !== 1 || !jumps[0]?.valid || !chains.has(chain)) return undefined;
+  const parsed: IptablesChain[] = [];
+  for (const [name, texts] of chains) {
+    const rules = texts.map((text) => parseRule(family, text));
+    if (!rules.every((rule) => rule !== undefined)) return undefined;
+    parsed.push({ name, rules });
+  }
+  const policy = policyOf(family, parsed);
+  if (policy === undefined) return undefined;
+  const same = rulesetOf(policy, chain, { variant: "", toolVersion: "", randomFully: true }).chains;
+  const equal =
+    same.length === chains.size &&
+    same.every(({ name, rules }) => rules.map(renderRule).join("\n") === chains.get(name)?.join("\n"));
+  return equal ? policy : undefined;
+}
+
+function countersOf(rules: readonly SavedRule[]): Counters {
+  const counters = { exemptPackets: 0, masqueradedPackets: 0, masqueradedBytes: 0 };
+  for (const { text, packets, bytes } of rules) {
+    if (text.endsWith("-j RETURN")) counters.exemptPackets += packets;
+    if (!text.includes("-j MASQUERADE")) continue;
+    counters.masqueradedPackets += packets;
+    counters.masqueradedBytes += bytes;
+  }
+  return counters;
+}

@@ -1,0 +1,78 @@
+import { type Difference, listDifferences, type Plan } from "@ip-masq-agent/core";
+import { hookChain } from "./names.ts";
+import type { IptablesObservation } from "./observe.ts";
+import { renderRestore, renderRule } from "./render.ts";
+import type { IptablesRuleset } from "./ruleset.ts";
+
+/** The differences, and one restore that ends them: only chains that differ are rewritten, so other counters live on. */
+export function planChange(desired: IptablesRuleset, seen: IptablesObservation): Plan {
+  const wanted = desired.chains.map(({ name, rules }) => ({ name, rules: rules.map(renderRule) }));
+  const chains = wanted.filter(({ name, rules }) => rules.join("\n") !== seen.chains.get(name)?.join("\n"));
+  const names = new Set(wanted.map(({ name }) => name));
+  const stale = [...seen.chains.keys()].filter((name) => !names.has(name));
+  const gone = [...stale, ...seen.leftovers.chains].filter((name) => !isSpent(name, seen));
+  const keep = seen.jumps.find(({ valid }) => valid);
+  const jumps = [...seen.jumps.filter((jump) => jump !== keep).map(({ text }) => text), ...seen.leftovers.jumps];
+  const append = keep === undefined ? [`${hookChain} ${renderRule(desired.jump)}`] : [];
+  const differences: Difference[] = [
+    ...chains.flatMap(({ name, rules }) => compareChain(desired.chain, name, rules, seen.chains.get(name))),
+    ...gone.map((name) => ({ kind: "extra" as const, subject: `chain ${name}`, found: `chain ${name}` })),
+    ...compareJumps(desired, seen),
+  ];
+  const nothing = chains.length + gone.length + jumps.length + append.length === 0;
+  if (nothing) return { family: desired.family, differences: [], transaction: "", summary: "" };
+  return {
+    family: desired.family,
+    differences,
+    transaction: renderRestore({
+      chains: [...chains, ...gone.filter((name) => seen.pinned.has(name)).map((name) => ({ name, rules: [] }))],
+      drop: gone.filter((name) => !seen.pinned.has(name)),
+      remove: jumps.map((text) => `${hookChain} ${text}`),
+      append,
+    }),
+    summary: summaryOf(chains.length, gone.length, jumps.length, append.length),
+  };
+}
+
+/** A stale chain that others still lead to is emptied; then there is nothing left to do with it. */
+function isSpent(name: string, seen: IptablesObservation): boolean {
+  return seen.pinned.has(name) && seen.chains.get(name)?.length === 0;
+}
+
+function compareChain(
+  main: string,
+  name: string,
+  rules: readonly string[],
+  found: readonly string[] | undefined,
+): readonly Difference[] {
+  const subject = `chain ${name}`;
+  if (found === undefined) return [{ kind: name === main ? "table" : "missing", subject, expected: subject }];
+  const listed = (texts: readonly string[]) => texts.map((text) => ({ key: text, text }));
+  return listDifferences(subject, listed(rules), listed(found));
+}
+
+function compareJumps(desired: IptablesRuleset, seen: IptablesObservation): readonly Difference[] {
+  const subject = `chain ${hookChain}`;
+  const expected = renderRule(desired.jump);
+  const keep = seen.jumps.find(({ valid }) => valid);
+  const wrong = seen.jumps.filter((jump) => jump !== keep);
+  return [
+    ...(keep === undefined && wrong.length === 0 ? [{ kind: "jump" as const, subject, expected }] : []),
+    ...wrong.map(({ text }) => ({ kind: "jump" as const, subject, expected, found: text })),
+    ...seen.leftovers.jumps.map((found) => ({ kind: "extra" as const, subject, found })),
+  ];
+}
+
+function summaryOf(chains: number, gone: number, jumps: number, append: number): string {
+  const parts = [
+    chains > 0 && `rewrites ${count(chains, "chain")}`,
+    gone > 0 && `removes ${count(gone, "chain")}`,
+    jumps > 0 && `removes ${count(jumps, "jump")}`,
+    append > 0 && `adds the jump from ${hookChain}`,
+  ];
+  return parts.filter((part) => part !== false).join(", ");
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
