@@ -6,7 +6,7 @@ import { formatDuration, parseDuration } from "./duration.ts";
 import type { Finding, Severity } from "./finding.ts";
 import { duplicateKey } from "./problem.ts";
 import { type ConfigKey, findKey, nearestKey, shortestResyncMs } from "./schema.ts";
-import { describeValue, type ListValue, type MapEntry, shorten, type Value } from "./value.ts";
+import { describeValue, type ListValue, longestSentence, type MapEntry, shorten, type Value } from "./value.ts";
 
 /** A scalar that a file gives, and where. */
 export interface Setting<T> {
@@ -77,32 +77,39 @@ interface Decoder {
   readonly sink: Report;
 }
 
-function decodeKey(decoder: Decoder, key: ConfigKey, entry: MapEntry): Partial<FileConfig> {
-  const { value } = entry;
+function decodeKey(decoder: Decoder, key: ConfigKey, entry: MapEntry): Partial<FileConfig> | undefined {
   switch (key) {
-    case "nonMasqueradeCIDRs":
-      return present(key, decodeList(decoder, entry));
-    case "cidrLimit":
-      return value.kind === "null" ? {} : present(key, decodeLimit(decoder, entry));
-    case "masqLinkLocal":
-    case "masqLinkLocalIPv6":
-      return value.kind === "null" ? {} : present(key, decodeBoolean(decoder, entry));
-    case "resyncInterval":
-      return present("resyncIntervalMs", decodeInterval(decoder, entry));
+    case "nonMasqueradeCIDRs": {
+      const nonMasqueradeCIDRs = decodeList(decoder, entry);
+      return nonMasqueradeCIDRs && { nonMasqueradeCIDRs };
+    }
+    case "cidrLimit": {
+      const cidrLimit = decodeLimit(decoder, entry);
+      return cidrLimit && { cidrLimit };
+    }
+    case "masqLinkLocal": {
+      const masqLinkLocal = decodeBoolean(decoder, entry);
+      return masqLinkLocal && { masqLinkLocal };
+    }
+    case "masqLinkLocalIPv6": {
+      const masqLinkLocalIPv6 = decodeBoolean(decoder, entry);
+      return masqLinkLocalIPv6 && { masqLinkLocalIPv6 };
+    }
+    case "resyncInterval": {
+      const resyncIntervalMs = decodeInterval(decoder, entry);
+      return resyncIntervalMs && { resyncIntervalMs };
+    }
   }
-}
-
-function present<T>(key: keyof FileConfig, value: T | undefined): Partial<FileConfig> {
-  return value === undefined ? {} : { [key]: value };
 }
 
 /** Null is an empty list: Go's nil slice. */
 function decodeList(decoder: Decoder, entry: MapEntry): ExemptList | undefined {
   const { value, line } = entry;
   if (value.kind === "null") return { entries: [], listed: 0, line };
-  if (value.kind === "list")
-    return { entries: decodeCIDRs(decoder, entry.key, value), listed: value.items.length, line };
-  return wrongType(decoder, entry, "a list of CIDRs", "write one CIDR a line, each after a dash");
+  if (value.kind !== "list") {
+    return wrongType(decoder, entry, "a list of CIDRs", "write one CIDR a line, each after a dash");
+  }
+  return { entries: decodeCIDRs(decoder, entry.key, value), listed: value.items.length, line };
 }
 
 function decodeCIDRs(decoder: Decoder, key: string, list: ListValue): readonly ExemptEntry[] {
@@ -123,7 +130,7 @@ function decodeCIDR(decoder: Decoder, key: string, item: Value): Prefix | undefi
   }
   const prefix = readCIDR(item.value);
   if ("code" in prefix) {
-    return report(decoder, { ...prefix, code: `cidr-${prefix.code}`, ...place, remedy: shorten(prefix.remedy) });
+    return report(decoder, { ...prefix, code: `cidr-${prefix.code}`, ...place });
   }
   if (prefix.family === "IPv6" && !decoder.options.enableIPv6) {
     const remedy = "turn it on with --enable-ipv6, or remove the entry";
@@ -142,9 +149,10 @@ export function readCIDR(text: string): Prefix | PrefixProblem {
   return prefix;
 }
 
-/** Go's encoding/json takes an int from a literal of digits alone and within int64. */
+/** Go's encoding/json takes an int from a literal of digits alone and within int64, and nothing from a null. */
 function decodeLimit(decoder: Decoder, entry: MapEntry): Setting<number> | undefined {
   const { key, line, value } = entry;
+  if (value.kind === "null") return undefined;
   if (value.kind !== "number" || !/^-?\d+$/.test(value.literal)) {
     return wrongType(decoder, entry, "a whole number", "write a number such as 64, without quotes");
   }
@@ -165,6 +173,7 @@ function decodeLimit(decoder: Decoder, entry: MapEntry): Setting<number> | undef
 
 function decodeBoolean(decoder: Decoder, entry: MapEntry): Setting<boolean> | undefined {
   const { value, line } = entry;
+  if (value.kind === "null") return undefined;
   if (value.kind === "boolean") return { value: value.value, line };
   return wrongType(decoder, entry, "true or false", "write true or false, without quotes");
 }
@@ -224,5 +233,7 @@ function report(
   finding: Omit<Finding, "severity" | "file">,
   severity: Severity = "error",
 ): undefined {
-  decoder.sink({ severity, file: decoder.file, ...finding });
+  // Reasons and remedies quote the value, however long it is.
+  const reason = shorten(finding.reason, longestSentence);
+  decoder.sink({ severity, file: decoder.file, ...finding, reason, remedy: shorten(finding.remedy, longestSentence) });
 }

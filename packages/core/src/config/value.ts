@@ -65,9 +65,11 @@ export function describeValue(value: Value): string {
   }
 }
 
-const longestShown = 80;
+/** Length of a value in a message, and of a sentence that quotes one. */
+export const longestValue = 80;
+export const longestSentence = 200;
 
 /** Cuts a text that is too long for a log line or a terminal. */
-export function shorten(text: string): string {
-  return text.length <= longestShown ? text : `${text.slice(0, longestShown - 1)}…`;
+export function shorten(text: string, most: number = longestValue): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }

@@ -9,7 +9,7 @@ import {
 } from "js-yaml";
 import { type LineIndex, lineIndex } from "./lines.ts";
 import { DocumentError, type DocumentProblem, deepestNesting, duplicateKey, type ReportProblem } from "./problem.ts";
-import { describeValue, type MapEntry, shorten, type Value } from "./value.ts";
+import { describeValue, longestSentence, type MapEntry, shorten, type Value } from "./value.ts";
 import { resolvePlain, resolveTagged } from "./yaml-scalar.ts";
 
 /** What go-yaml's reader lets through. js-yaml looks at values alone, not at comments. */
@@ -76,7 +76,8 @@ function take(builder: Builder, event: Event): void {
     case EVENT_ID.SCALAR: {
       if (event.valueStart >= 0) builder.line = builder.lines.lineOf(event.valueStart);
       const value = scalarValue(builder, event);
-      if (isMergeKey(builder, event)) builder.frames.at(-1)?.mergeKeys.add(builder.frames.at(-1)?.items.length ?? 0);
+      const frame = builder.frames.at(-1);
+      if (frame !== undefined && isMergeKey(builder, frame, event)) frame.mergeKeys.add(frame.items.length);
       put(builder, value, anchorOf(builder, event));
       break;
     }
@@ -120,8 +121,9 @@ function entriesOf(builder: Builder, frame: Frame): readonly MapEntry[] {
     const [name, value] = [frame.items[index], frame.items[index + 1]];
     if (name === undefined || value === undefined) break;
     if (frame.mergeKeys.has(index)) {
-      for (const entry of mergedEntries(builder, value, name.line)) addEntry(builder, entries, entry);
-      for (const key of entries.keys()) overridable.add(key);
+      for (const entry of mergedEntries(builder, value, name.line)) {
+        if (addEntry(builder, entries, entry)) overridable.add(entry.key);
+      }
       continue;
     }
     const key = keyText(builder, name);
@@ -131,10 +133,11 @@ function entriesOf(builder: Builder, frame: Frame): readonly MapEntry[] {
   return Array.from(entries.values());
 }
 
-function addEntry(builder: Builder, entries: Map<string, MapEntry>, entry: MapEntry): void {
+function addEntry(builder: Builder, entries: Map<string, MapEntry>, entry: MapEntry): boolean {
   const earlier = entries.get(entry.key);
   if (earlier === undefined) entries.set(entry.key, entry);
   else builder.report(duplicateKey(entry, earlier.line));
+  return earlier === undefined;
 }
 
 /** What `<<` brings: of several maps in a list, the first that has a key. */
@@ -143,8 +146,9 @@ function mergedEntries(builder: Builder, value: Value, line: number): Iterable<M
   for (const source of value.kind === "list" ? value.items : [value]) {
     if (source.kind !== "map") throw syntax(builder.lines, line, "<< takes a map, or a list of maps");
     builder.merged += source.entries.length + 1;
-    if (builder.merged > mostMergedKeys)
+    if (builder.merged > mostMergedKeys) {
       throw syntax(builder.lines, line, `<< brings more than ${mostMergedKeys} keys`);
+    }
     for (const entry of source.entries) {
       if (!entries.has(entry.key)) entries.set(entry.key, { ...entry, line });
     }
@@ -179,9 +183,8 @@ function scalarValue(builder: Builder, event: ScalarEvent): Value {
   }
 }
 
-function isMergeKey(builder: Builder, event: ScalarEvent): boolean {
-  const frame = builder.frames.at(-1);
-  if (frame?.kind !== "map" || frame.items.length % 2 === 1) return false;
+function isMergeKey(builder: Builder, frame: Frame, event: ScalarEvent): boolean {
+  if (frame.kind !== "map" || frame.items.length % 2 === 1) return false;
   return event.style === SCALAR_STYLE.PLAIN && event.tagStart < 0 && getScalarValue(builder.text, event) === "<<";
 }
 
@@ -210,7 +213,7 @@ function syntax(lines: LineIndex, line: number, reason: string): DocumentError {
     code: "yaml-syntax",
     line,
     value: shorten(lines.textOf(line).trim()),
-    reason,
+    reason: shorten(reason, longestSentence),
     remedy: "correct the YAML on this line, or on those just above it",
   });
 }

@@ -1,0 +1,1 @@
+export type { Arrival, CommandResult, TestNetwork, TestPacket } from "./network.ts";
