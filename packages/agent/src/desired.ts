@@ -21,6 +21,8 @@ export function interpret(snapshot: Snapshot, options: Options): Interpretation 
   const { config, findings } = readConfig(snapshot.sources, {
     reservedRanges: options.nomasqAllReservedRanges,
     strict: options.strictConfig,
+    enableIPv6: options.enableIPv6,
+    resyncIntervalMs: options.resyncInterval,
   });
   if (config === undefined || hasErrors(findings)) return { desired: undefined, findings };
   const policy = derivePolicy(config, options);

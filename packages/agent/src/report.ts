@@ -1,4 +1,4 @@
-import { describeKinds, type Difference, type Family, type ReconcileEvent } from "@ip-masq-agent/core";
+import { type Difference, describeKinds, type Family, type ReconcileEvent } from "@ip-masq-agent/core";
 import type { Logger } from "pino";
 
 /**

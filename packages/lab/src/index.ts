@@ -1,3 +1,5 @@
-export { createLab, type Lab } from "./lab.ts";
-export { createNamespace, type Namespace } from "./namespace.ts";
-export { isForwardable } from "./traffic/traffic.ts";
+export * from "./destination.ts";
+export * from "./lab.ts";
+export * from "./namespace.ts";
+export * from "./toolchain.ts";
+export * from "./topology.ts";

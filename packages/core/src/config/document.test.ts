@@ -159,48 +159,11 @@ describe("YAML", () => {
 
   test("merge keys: below them a key overrides, above them it is ambiguous, the first map of a list wins", () => {
     const base = "x: &x {a: 1, b: 2}\ny: &y {b: 3, c: 4}\n";
-    const merged = (text: string) => parse(base + text);
-    expect(plain(merged("z: {<<: *x, b: 5}").root)).toMatchObject([
-      {},
-      {},
-      [
-        "z",
-        [
-          ["a", "#1"],
-          ["b", "#5"],
-        ],
-      ],
-    ]);
-    expect(plain(merged("z: {<<: [*x, *y]}").root)).toMatchObject([
-      {},
-      {},
-      [
-        "z",
-        [
-          ["a", "#1"],
-          ["b", "#2"],
-          ["c", "#4"],
-        ],
-      ],
-    ]);
-    expect(plain(merged("z: {'<<': *x}").root)).toMatchObject(
-      [{}, {}, ["z", [["<<", []]]]].map((pair, index) =>
-        index < 2
-          ? {}
-          : [
-              pair[0],
-              [
-                [
-                  "<<",
-                  [
-                    ["a", "#1"],
-                    ["b", "#2"],
-                  ],
-                ],
-              ],
-            ],
-      ),
-    );
+    const merged = (map: string) => plain(parse(`- ${base.replaceAll("\n", "\n  ")}z: ${map}`).root);
+    const z = (map: string) => JSON.stringify(merged(map)).replace(/^.*\["z",/, "");
+    expect(z("{<<: *x, b: 5}")).toBe('[["a","#1"],["b","#5"]]]]]');
+    expect(z("{<<: [*x, *y]}")).toBe('[["a","#1"],["b","#2"],["c","#4"]]]]]');
+    expect(z("{'<<': 1}")).toBe('[["<<","#1"]]]]]');
     expect(problems(`${base}z: {b: 5, <<: *x}`)).toEqual(["duplicate-key:3"]);
     expect(problems(`${base}z: {b: 5, <<: {c: 1}, b: 6}`)).toEqual(["duplicate-key:3"]);
     expect(problems(`${base}z: {<<: *x, <<: *y}`)).toEqual(["duplicate-key:3"]);

@@ -8,10 +8,16 @@ import { type ConfigKey, defaults } from "./schema.ts";
 export interface MergeOptions {
   /** The default CIDRs are all reserved ranges, not the private ones alone. */
   readonly reservedRanges: boolean;
+  /** Milliseconds between resyncs where no file says; absent: 60 s. */
+  readonly resyncIntervalMs?: number | undefined;
 }
 
 /** The file named for entries that no file gave. */
 export const defaultsFile = "(default)";
+
+interface PlacedSetting<T> extends Setting<T> {
+  readonly file: string;
+}
 
 /** How the values that several files give one key become one. */
 interface ScalarRule<T> {
@@ -61,7 +67,7 @@ export function mergeFiles(files: readonly FileConfig[], options: MergeOptions):
     cidrLimit: winnerOf(files, cidrLimit)?.value ?? defaults.cidrLimit,
     masqLinkLocal: winnerOf(files, masqLinkLocal)?.value ?? defaults.masqLinkLocal,
     masqLinkLocalIPv6: winnerOf(files, masqLinkLocalIPv6)?.value ?? defaults.masqLinkLocalIPv6,
-    resyncIntervalMs: winnerOf(files, resyncInterval)?.value ?? defaults.resyncIntervalMs,
+    resyncIntervalMs: winnerOf(files, resyncInterval)?.value ?? options.resyncIntervalMs ?? defaults.resyncIntervalMs,
   };
 }
 
@@ -105,8 +111,8 @@ function defaultEntries(options: MergeOptions): readonly ExemptEntry[] {
 }
 
 /** The setting that counts, the first of equals; undefined where no file has the key. */
-function winnerOf<T>(files: readonly FileConfig[], rule: ScalarRule<T>): (Setting<T> & { file: string }) | undefined {
-  let winner: (Setting<T> & { file: string }) | undefined;
+function winnerOf<T>(files: readonly FileConfig[], rule: ScalarRule<T>): PlacedSetting<T> | undefined {
+  let winner: PlacedSetting<T> | undefined;
   for (const file of files) {
     const setting = rule.of(file);
     if (setting === undefined || (winner !== undefined && !rule.beats(setting.value, winner.value))) continue;

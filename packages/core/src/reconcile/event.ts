@@ -45,8 +45,8 @@ export interface Synced extends FamilyEvent {
   readonly summary: string;
   /** Where drift stood: how long from first notice to this pass's end, and whether it is gone now. */
   readonly repair?: { readonly result: "repaired" | "failed"; readonly afterMs: number };
-  /** The kernel's counters as this pass first read them; absent where it could not. */
-  readonly counters?: Counters;
+  /** The kernel's counters as this pass read them, before a write and after it; none where it could not. */
+  readonly readings: readonly Counters[];
   readonly error?: BackendError;
   /** After a failure: when the next try is due. */
   readonly retryInMs?: number;

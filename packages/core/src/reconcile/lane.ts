@@ -82,8 +82,8 @@ export function createLane(options: LaneOptions): Lane {
       result: outcome.result,
       durationMs: clock.monotonic() - started,
       summary: failed ? "" : outcome.summary,
+      readings: outcome.readings,
       ...repair,
-      ...(outcome.counters && { counters: outcome.counters }),
       ...(failed && { error: outcome.error, retryInMs: nextInMs }),
     });
     if (!failed) await handover.finish(signal);

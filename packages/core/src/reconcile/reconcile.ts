@@ -23,9 +23,9 @@ export type Outcome =
       readonly result: "in_sync" | "applied";
       readonly ruleset: Ruleset;
       readonly summary: string;
-      readonly counters: Counters;
+      readonly readings: readonly Counters[];
     }
-  | { readonly result: "failed"; readonly error: BackendError; readonly counters?: Counters };
+  | { readonly result: "failed"; readonly error: BackendError; readonly readings: readonly Counters[] };
 
 /**
  * One pass over one family: observe, compare, count, write only if different, and look again after a write. Never
@@ -34,31 +34,31 @@ export type Outcome =
 export async function reconcile(pass: Pass): Promise<Outcome> {
   const { backend, desired, signal } = pass;
   const family = desired.family;
-  let counters: Counters | undefined;
+  const readings: Counters[] = [];
   try {
     const ruleset = backend.render(desired, pass.capabilities);
     const seen = await backend.observe(family, signal);
-    counters = seen.counters;
+    readings.push(seen.counters);
     const plan = backend.plan(ruleset, seen);
     if (plan.transaction === "") {
       pass.onDrift([]);
-      return { result: "in_sync", ruleset, summary: "", counters };
+      return { result: "in_sync", ruleset, summary: "", readings };
     }
     // A new policy differs from the kernel without anything having drifted: drift is measured against the old one.
     pass.onDrift(pass.inForce === undefined ? [] : backend.plan(pass.inForce, seen).differences);
     await backend.apply(plan, signal);
-    await verify(backend, ruleset, signal);
-    return { result: "applied", ruleset, summary: plan.summary, counters };
+    readings.push(await verify(backend, ruleset, signal));
+    return { result: "applied", ruleset, summary: plan.summary, readings };
   } catch (cause) {
-    const error = asBackendError(cause, backend.name, family);
-    return counters === undefined ? { result: "failed", error } : { result: "failed", error, counters };
+    return { result: "failed", error: asBackendError(cause, backend.name, family), readings };
   }
 }
 
 /** An exit code of 0 is no proof: `iptables-nft-restore` has been seen to succeed and do something else. */
-async function verify(backend: Backend, ruleset: Ruleset, signal: AbortSignal): Promise<void> {
-  const left = backend.plan(ruleset, await backend.observe(ruleset.family, signal));
-  if (left.transaction === "") return;
+async function verify(backend: Backend, ruleset: Ruleset, signal: AbortSignal): Promise<Counters> {
+  const seen = await backend.observe(ruleset.family, signal);
+  const left = backend.plan(ruleset, seen);
+  if (left.transaction === "") return seen.counters;
   const first = left.differences[0];
   throw new BackendError({
     reason: "other",

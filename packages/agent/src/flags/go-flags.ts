@@ -1,0 +1,77 @@
+/** What the syntax needs to know of a flag. */
+export interface FlagSyntax {
+  readonly name: string;
+  /** May stand alone, as `--flag`; takes a value only behind `=`. */
+  readonly boolean: boolean;
+}
+
+/** Flags as given, by name, and what stands after them. */
+export interface ParsedFlags {
+  /** The last value given for each flag; `true` for a boolean that stood alone. */
+  readonly values: ReadonlyMap<string, string>;
+  readonly positional: readonly string[];
+}
+
+/** What is wrong with a command line, in one sentence with its remedy. */
+export interface UsageProblem {
+  readonly problem: string;
+}
+
+/**
+ * Splits a command line as Go's `flag` package does: `-flag` or `--flag`, a value behind `=` or as the next word (not
+ * for booleans), the last of several wins. Unlike there, flags may also follow positional words, as people expect of
+ * subcommands; `--` ends them.
+ */
+export function parseFlags(argv: readonly string[], flags: readonly FlagSyntax[]): ParsedFlags | UsageProblem {
+  const known = new Map(flags.map((flag) => [flag.name, flag]));
+  const values = new Map<string, string>();
+  const positional: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] ?? "";
+    if (word === "--") {
+      positional.push(...argv.slice(at + 1));
+      break;
+    }
+    const [, name, value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+    if (!word.startsWith("-") || word === "-") {
+      positional.push(word);
+      continue;
+    }
+    if (name === undefined) return { problem: `${JSON.stringify(word)} is no flag; write --name or --name=value` };
+    const flag = known.get(name);
+    if (flag === undefined) return { problem: `unknown flag --${name}${suggestion(name, flags)}; see --help` };
+    if (value !== undefined) values.set(name, value);
+    else if (flag.boolean) values.set(name, "true");
+    else {
+      const next = argv[++at];
+      if (next === undefined) return { problem: `flag --${name} needs a value; write --${name}=VALUE` };
+      values.set(name, next);
+    }
+  }
+  return { values, positional };
+}
+
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ...["1", "t", "T", "true", "TRUE", "True"].map((word) => [word, true] as const),
+  ...["0", "f", "F", "false", "FALSE", "False"].map((word) => [word, false] as const),
+]);
+
+/** Go's `strconv.ParseBool`; undefined for anything else. */
+export function parseBoolean(text: string): boolean | undefined {
+  return booleans.get(text);
+}
+
+function suggestion(name: string, flags: readonly FlagSyntax[]): string {
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, "");
+  const near = flags.find((flag) => plain(flag.name) === plain(name) || isOneEditAway(plain(flag.name), plain(name)));
+  return near === undefined ? "" : `; did you mean --${near.name}?`;
+}
+
+/** One character more, less, or other. */
+function isOneEditAway(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false;
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  const [restA, restB] = [a.slice(at), b.slice(at)];
+  return restA.slice(1) === restB.slice(1) || restA.slice(1) === restB || restA === restB.slice(1);
+}

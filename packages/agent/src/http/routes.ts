@@ -1,0 +1,32 @@
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Routes } from "./server.ts";
+
+/** What the probes ask of the agent. */
+export interface Health {
+  /** Milliseconds for which the loop owes something; see `Loop.stalledMs`. */
+  stalledMs(): number;
+  /** Why no valid policy is in force and observed so; undefined: one is. */
+  notReady(): string | undefined;
+}
+
+/**
+ * Longer than any pass can take by its own limits: three runs of a tool of 30 s each. A pass that only fails is no
+ * reason to restart the agent (kubernetes#83263: restarts during slow restores made them slower).
+ */
+const stalledLimitMs = 180_000;
+
+/** /healthz, /readyz and /metrics. */
+export function routesOf(metrics: Metrics, health: Health): Routes {
+  return {
+    "/metrics": async () => ({ status: 200, body: await metrics.text(), contentType: metrics.contentType }),
+    "/healthz": () => {
+      const stalled = health.stalledMs();
+      if (stalled <= stalledLimitMs) return { status: 200, body: "ok\n" };
+      return { status: 503, body: `the reconcile loop has made no progress for ${Math.round(stalled / 1000)} s\n` };
+    },
+    "/readyz": () => {
+      const reason = health.notReady();
+      return reason === undefined ? { status: 200, body: "ok\n" } : { status: 503, body: `not ready: ${reason}\n` };
+    },
+  };
+}

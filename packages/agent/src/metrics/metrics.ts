@@ -1,0 +1,54 @@
+import type { BackendError, Clock, Family, Policy, ReconcileEvent } from "@ip-masq-agent/core";
+import { Registry } from "prom-client";
+import { configMetrics } from "./config.ts";
+import { driftMetrics } from "./drift.ts";
+import { type Build, infoMetrics } from "./info.ts";
+import { kernelMetrics, type ReadCounters } from "./kernel.ts";
+import { syncMetrics } from "./sync.ts";
+
+/** Everything the agent tells Prometheus. Takes facts in, knows nothing of where they come from. */
+export interface Metrics {
+  readonly contentType: string;
+  onEvent(event: ReconcileEvent): void;
+  configLoaded(policy: Policy, warnings: number): void;
+  configRefused(): void;
+  /** A backend is about to be tried: its failure series exist from here on. */
+  expectBackend(name: string): void;
+  backendChosen(name: string, variant: string, toolVersion: string, read: ReadCounters): void;
+  /** A backend could not be started; it counts for every family. */
+  backendFailed(error: BackendError): void;
+  /** The page, with the kernel's counters as of now (5 s at most). */
+  text(): Promise<string>;
+}
+
+export function createMetrics(build: Build, families: readonly Family[], clock: Clock): Metrics {
+  const registry = new Registry();
+  const sync = syncMetrics(registry);
+  const drift = driftMetrics(registry);
+  const config = configMetrics(registry);
+  const info = infoMetrics(registry, build);
+  const kernel = kernelMetrics(registry, clock);
+  return {
+    contentType: registry.contentType,
+    onEvent(event) {
+      sync.onEvent(event);
+      drift.onEvent(event);
+      kernel.onEvent(event);
+    },
+    configLoaded: (policy, warnings) => config.loaded(policy, warnings, clock.wall()),
+    configRefused: () => config.refused(),
+    expectBackend(name) {
+      sync.expect(name, families);
+      drift.expect(name, families);
+    },
+    backendChosen(name, variant, toolVersion, read) {
+      info.backend(name, variant, toolVersion);
+      kernel.expect(families, read);
+    },
+    backendFailed: (error) => sync.failed(error, families),
+    async text() {
+      await kernel.refresh();
+      return registry.metrics();
+    },
+  };
+}
