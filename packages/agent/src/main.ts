@@ -1,3 +1,4 @@
+import "./heap.ts";
 import { helpText, versionText } from "./commands/help.ts";
 import type { Output } from "./commands/validate.ts";
 import { parseCommandLine } from "./flags/options.ts";

@@ -1,7 +1,7 @@
 import type { TestNetwork } from "@ip-masq-agent/core/conformance";
 import { openNamespace } from "./namespace.ts";
 import { addresses, connect, type Spaces } from "./topology.ts";
-import { openTraffic, type Traffic } from "./traffic.ts";
+import { openTraffic, type Traffic } from "./traffic/traffic.ts";
 
 /** A throwaway pod, node and outside host on the real kernel; gone with `await using`, or with this process. */
 export interface Lab extends TestNetwork {
@@ -12,8 +12,9 @@ export interface Lab extends TestNetwork {
 /** Needs root, unshare, nsenter and ip (util-linux, iproute2). Never touches the machine's own network. */
 export async function createLab(): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
-  const [pod, node, outside] = await Promise.all([1, 2, 3].map(async () => stack.use(await openNamespace())));
-  if (!pod || !node || !outside) throw new Error("unreachable: three namespaces were opened");
+  const pod = stack.use(await openNamespace());
+  const node = stack.use(await openNamespace());
+  const outside = stack.use(await openNamespace());
   const spaces = { pod, node, outside };
   await connect(spaces);
   let traffic: Promise<Traffic> | undefined;
