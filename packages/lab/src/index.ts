@@ -1,3 +1,4 @@
+export * from "./agent-process.ts";
 export * from "./destination.ts";
 export * from "./lab.ts";
 export * from "./namespace.ts";

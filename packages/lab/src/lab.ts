@@ -1,4 +1,5 @@
 import type { TestNetwork } from "@ip-masq-agent/core/conformance";
+import { refusal } from "./destination.ts";
 import { openNamespace } from "./namespace.ts";
 import { addresses, connect, type Spaces } from "./topology.ts";
 import { openTraffic, type Traffic } from "./traffic/traffic.ts";
@@ -25,6 +26,7 @@ export async function createLab(): Promise<Lab> {
     spaces,
     launcher: node.launcher,
     run: node.run,
+    refusal,
     async send(packets) {
       // Two Node processes, started for those who send only.
       traffic ??= openTraffic(spaces).then((opened) => resources.use(opened));

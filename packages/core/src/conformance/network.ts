@@ -13,6 +13,8 @@ export interface TestNetwork extends AsyncDisposable {
   readonly launcher: readonly string[];
   /** Runs a command on the node to its end; does not reject for an exit code other than 0. */
   run(command: readonly string[], input?: string): Promise<CommandResult>;
+  /** Why no packet can be sent there, as to multicast or to the network's own addresses; undefined: one can. */
+  refusal(family: Family, destination: string): string | undefined;
   /** Sends each packet from the pod as a flow of its own; the answer at the same index says how it arrived outside. */
   send(packets: readonly TestPacket[]): Promise<readonly (Arrival | undefined)[]>;
 }
@@ -25,9 +27,8 @@ export interface CommandResult {
 
 export interface TestPacket {
   readonly family: Family;
-  /** Any unicast address but the node's own. */
   readonly destination: string;
-  /** Default udp. A tcp packet is a SYN. */
+  /** Default udp. With tcp it is a connection, which must be set up to count as arrived. */
   readonly protocol?: "udp" | "tcp";
 }
 
