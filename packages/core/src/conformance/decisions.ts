@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Family } from "../address/family.ts";
 import { readAddress } from "../address/kernel-text.ts";
 import { decide } from "../policy/explain.ts";
 import type { FamilyPolicy } from "../policy/policy.ts";
@@ -16,7 +17,7 @@ export function networkOf({ subject }: Trial): TestNetwork {
 export async function assertDecisions(
   trial: Trial,
   policy: FamilyPolicy,
-  packets: readonly TestPacket[] = samplePackets(policy),
+  packets: readonly TestPacket[] = samplePackets(policy.family),
 ): Promise<readonly (Arrival | undefined)[]> {
   const network = networkOf(trial);
   const arrivals = await network.send(packets);
@@ -28,7 +29,7 @@ export async function assertDecisions(
 }
 
 /** One packet that sample policies exempt and one that they do not. */
-export function samplePackets({ family }: FamilyPolicy): readonly TestPacket[] {
+export function samplePackets(family: Family): readonly TestPacket[] {
   return [insideAddress[family], outsideAddress[family]].map((destination) => ({ family, destination }));
 }
 

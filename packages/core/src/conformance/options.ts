@@ -20,8 +20,10 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    * why not. A syntax error is a weak choice: a tool finds it before the kernel sees anything.
    */
   readonly spoil?: (transaction: string, family: Family) => string;
-  /** What this backend cannot do. Each reason is printed in place of the tests that are left out. */
+  /** What this backend cannot do. Each reason is reported, with the tests that are left out for it. */
   readonly limits?: Limits;
+  /** Takes a line for people; by default it is printed. */
+  readonly report?: (line: string) => void;
 }
 
 /** A backend under test; its disposal leaves the node as it was before. */

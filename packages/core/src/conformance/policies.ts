@@ -46,7 +46,10 @@ export function samplePolicies(family: Family): readonly NamedPolicy[] {
     { name: "not fully random", policy: policyOf(family, few, { randomFully: false }) },
     { name: "one port range", policy: policyOf(family, few, { ports: ports([20_000, 29_999]) }) },
     { name: "a single port", policy: policyOf(family, few, { ports: ports([4_242, 4_242]) }) },
-    { name: "several port ranges", policy: policyOf(family, few, { ports: ports([20_000, 20_099], [30_000, 30_299]) }) },
+    {
+      name: "several port ranges",
+      policy: policyOf(family, few, { ports: ports([20_000, 20_099], [30_000, 30_299]) }),
+    },
     {
       name: "port ranges that overlap",
       policy: policyOf(family, few, { ports: ports([42, 44], [42, 43], [42, 44]), randomFully: false }),
@@ -79,7 +82,11 @@ export function switchedPolicies(family: Family): readonly FamilyPolicy[] {
 export function many(family: Family, count: number): readonly Prefix[] {
   const [from, length, step] = family === "IPv4" ? ["20.0.0.0", 24, 1n << 9n] : ["2a00::", 48, 1n << 81n];
   const start = readAddress(family, `${from}`) ?? 0n;
-  return Array.from({ length: count }, (_, index) => ({ family, first: start + BigInt(index) * BigInt(step), length: Number(length) }));
+  return Array.from({ length: count }, (_, index) => ({
+    family,
+    first: start + BigInt(index) * BigInt(step),
+    length: Number(length),
+  }));
 }
 
 /** Everything but `outsideAddress`: a prefix of every length, up to both ends of the address space. */

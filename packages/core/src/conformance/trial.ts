@@ -2,7 +2,7 @@ import type { Family } from "../address/family.ts";
 import type { Capabilities } from "../backend/capabilities.ts";
 import type { Observation, Plan } from "../backend/contract.ts";
 import type { FamilyPolicy } from "../policy/policy.ts";
-import type { ConformanceOptions, Subject } from "./options.ts";
+import type { ConformanceOptions, Limits, Subject } from "./options.ts";
 
 /** One subject, probed, and the steps of the loop as the properties take them. */
 export interface Trial<S extends Subject = Subject> extends AsyncDisposable {
@@ -18,12 +18,14 @@ export interface Trial<S extends Subject = Subject> extends AsyncDisposable {
 }
 
 /** What the properties are made of: a way to declare their tests, and the options that they need. */
-export interface Kit<S extends Subject = Subject>
-  extends Required<Pick<ConformanceOptions<S>, "tamperings" | "limits">>,
-    Pick<ConformanceOptions<S>, "foreign" | "spoil"> {
+export interface Kit<S extends Subject = Subject> {
+  readonly tamperings: ConformanceOptions<S>["tamperings"];
+  readonly foreign: ConformanceOptions<S>["foreign"];
+  readonly spoil: ConformanceOptions<S>["spoil"];
+  readonly limits: Limits;
   /** Declares a test on a fresh subject. */
   test(title: string, run: (trial: Trial<S>) => Promise<void>): void;
-  /** Declares it unless there is a limit, and else prints the limit as the reason. */
+  /** Declares it unless there is a limit, which is reported instead. */
   testUnless(limit: string | undefined, title: string, run: (trial: Trial<S>) => Promise<void>): void;
 }
 
