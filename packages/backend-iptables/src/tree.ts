@@ -10,6 +10,11 @@ export const flatLimit = 64;
 
 /** A node with no more rules than this has no chains below it. */
 const leafSize = 8;
+/**
+ * Levels below our chain. nf_tables refuses a path of more than 16 chains (EMLINK), and ours begins in POSTROUTING and
+ * ends in the translation. Only sets like "a prefix of every length" reach it: what is left there stands in one leaf.
+ */
+const deepestLevel = 12;
 /** Bits by which one level of the tree splits: at most 8 ways. */
 const levelBits = 3;
 
@@ -27,15 +32,16 @@ export function exemptChains(
     return [{ name: chain, rules: [...exempt.prefixes.map(exemptRule), ...translation] }];
   }
   const chains: IptablesChain[] = [];
-  growNode(chain, exempt.prefixes, chains);
+  growNode(chain, exempt.prefixes, 0, chains);
   return [...chains, { name: translateChain, rules: translation }];
 }
 
 /** Adds the chain for these prefixes (sorted, disjoint) and all chains below it; parents come first. */
-function growNode(name: string, prefixes: readonly Prefix[], chains: IptablesChain[]): void {
+function growNode(name: string, prefixes: readonly Prefix[], level: number, chains: IptablesChain[]): void {
+  const isLeaf = prefixes.length <= leafSize || level === deepestLevel;
   const below: { readonly name: string; readonly prefixes: readonly Prefix[] }[] = [];
   const rules: IptablesRule[] = [];
-  for (const group of prefixes.length <= leafSize ? prefixes.map((prefix) => [prefix]) : splitGroups(prefixes)) {
+  for (const group of isLeaf ? prefixes.map((prefix) => [prefix]) : splitGroups(prefixes)) {
     const [only] = group;
     if (only === undefined) continue;
     if (group.length === 1) {
@@ -48,7 +54,7 @@ function growNode(name: string, prefixes: readonly Prefix[], chains: IptablesCha
     }
   }
   chains.push({ name, rules: [...rules, { action: { kind: "goto", chain: translateChain } }] });
-  for (const child of below) growNode(child.name, child.prefixes, chains);
+  for (const child of below) growNode(child.name, child.prefixes, level + 1, chains);
 }
 
 /** Cuts prefixes into groups by the bits that follow what all have in common; long common runs cost no level. */

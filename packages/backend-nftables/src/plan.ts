@@ -9,12 +9,15 @@ import {
 } from "@ip-masq-agent/core";
 import { chainName, hookPriority, setName, tableOf } from "./names.ts";
 import { harmlessFlags, type NftObservation, type NftTable } from "./observe.ts";
-import { renderElements, renderRange, renderRule, renderWhole } from "./render.ts";
+import { renderEdits, renderRange, renderRule, renderWhole } from "./render.ts";
 import { type NftRule, type NftRuleset, ruleKey } from "./ruleset.ts";
 
+/** With more changes than this the set is emptied and filled: deleting 10,000 elements one by one takes half a minute. */
+const fewChanges = 64;
+
 /**
- * The differences, and what ends them: the set's elements alone where nothing else differs and few do (the counters
- * live on), otherwise the whole table.
+ * The differences, and what ends them. A table whose frame is right keeps it: elements and rules change inside, so that
+ * every packet meets one whole state, and counters live on where rules do. Otherwise the whole table is written anew.
  */
 export function planChange(desired: NftRuleset, seen: NftObservation): Plan {
   const { family } = desired;
@@ -23,19 +26,29 @@ export function planChange(desired: NftRuleset, seen: NftObservation): Plan {
     return whole(desired, [{ kind: "table", subject: `table ${table}`, expected: `table ${table}` }]);
   }
   const elements = compareElements(desired, seen.table);
-  const differences = [...compareTable(desired, seen.table), ...compareRules(desired, seen.table)];
-  if (differences.length > 0 || elements.foreign.length > 0) {
-    return whole(desired, [...differences, ...elements.differences]);
-  }
-  const { add, remove } = elements;
-  if (add.length === 0 && remove.length === 0) return { family, differences: [], transaction: "", summary: "" };
-  const few = add.length + remove.length <= Math.max(64, desired.exempt.prefixes.length / 4);
-  if (!few || overlap(add, remove)) return whole(desired, elements.differences);
+  const frame = compareFrame(desired, seen.table);
+  const rules = compareRules(desired, seen.table);
+  const differences = [...frame, ...rules, ...elements.differences];
+  if (frame.length > 0) return whole(desired, differences);
+  if (differences.length === 0) return { family, differences, transaction: "", summary: "" };
+  const refill = elements.foreign > 0 || elements.add.length + elements.remove.length > fewChanges;
+  const edits = {
+    refill,
+    remove: refill ? [] : elements.remove,
+    add: refill ? desired.exempt.prefixes : elements.add,
+    ...(rules.length > 0 && { rules: desired.rules }),
+  };
+  const parts = [
+    refill && `refills set ${setName} with ${edits.add.length} elements`,
+    edits.remove.length > 0 && `removes ${edits.remove.length} elements`,
+    !refill && edits.add.length > 0 && `adds ${edits.add.length} elements`,
+    edits.rules && `rewrites ${desired.rules.length} rules`,
+  ];
   return {
     family,
-    differences: elements.differences,
-    transaction: renderElements(family, remove, add),
-    summary: `adds ${add.length} and removes ${remove.length} elements of set ${setName} in table ${table}`,
+    differences,
+    transaction: renderEdits(family, edits),
+    summary: `${parts.filter((part) => typeof part === "string").join(", ")} in table ${table}`,
   };
 }
 
@@ -49,7 +62,7 @@ function whole(desired: NftRuleset, differences: readonly Difference[]): Plan {
   };
 }
 
-function compareTable(desired: NftRuleset, table: NftTable): readonly Difference[] {
+function compareFrame(desired: NftRuleset, table: NftTable): readonly Difference[] {
   const name = tableOf(desired.family);
   const differences: Difference[] = table.extra.map((found) => ({ kind: "extra", subject: `table ${name}`, found }));
   // `dormant` leaves every rule in place and switches all of them off.
@@ -80,7 +93,8 @@ function compareRules(desired: NftRuleset, table: NftTable): readonly Difference
 interface ElementChanges {
   readonly add: readonly Prefix[];
   readonly remove: readonly AddressRange[];
-  readonly foreign: readonly string[];
+  /** How many elements are of a kind that we never write. */
+  readonly foreign: number;
   readonly differences: readonly Difference[];
 }
 
@@ -111,19 +125,7 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
     ...foreign.map((text) => ({ kind: "extra" as const, subject, found: text })),
   ];
   // Without its set, or in another shape of it, every element is gone with one word.
-  return { add, remove, foreign, differences: table.set === undefined ? [] : differences };
-}
-
-/** Deleting an element and adding another that overlaps it in one transaction has been refused by kernels; rewrite. */
-function overlap(add: readonly Prefix[], remove: readonly AddressRange[]): boolean {
-  const removed = remove.toSorted(byFirst);
-  let next = 0;
-  for (const prefix of add) {
-    let range = removed[next];
-    while (range !== undefined && range.last < prefix.first) range = removed[++next];
-    if (range !== undefined && range.first <= lastOf(prefix)) return true;
-  }
-  return false;
+  return { add, remove, foreign: foreign.length, differences: table.set === undefined ? [] : differences };
 }
 
 function byFirst(a: AddressRange, b: AddressRange): number {

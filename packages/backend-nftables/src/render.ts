@@ -7,7 +7,8 @@ const elementsPerLine = 8;
 
 /**
  * The whole table in one transaction. `add` makes `delete` succeed on a fresh node; only deleting can change a set's
- * flags or a chain's hook (`add` with others returns 0 and changes nothing). Byte-stable for equal rulesets.
+ * flags or a chain's hook (`add` with others returns 0 and changes nothing). Byte-stable for equal rulesets. Not for a
+ * table in use: a packet that is between the old chain and the old set when the kernel changes over misses the set.
  */
 export function renderWhole(ruleset: NftRuleset): string {
   const { family, exempt, rules } = ruleset;
@@ -31,13 +32,26 @@ export function renderWhole(ruleset: NftRuleset): string {
   ].join("\n");
 }
 
-/** Only the set's elements, in one transaction; ranges that are removed must not overlap those that are added. */
-export function renderElements(family: Family, remove: readonly AddressRange[], add: readonly Prefix[]): string {
-  const where = `element ${tableOf(family)} ${setName}`;
+/** The statements that leave table, chain and set where they are, and change what is in them. One transaction. */
+export interface NftEdits {
+  /** Empty the set first; `add` is then all that it is to hold. */
+  readonly refill: boolean;
+  readonly remove: readonly AddressRange[];
+  readonly add: readonly Prefix[];
+  /** All rules of the chain, in order; absent: they stay. */
+  readonly rules?: readonly NftRule[];
+}
+
+export function renderEdits(family: Family, { refill, remove, add, rules }: NftEdits): string {
+  const set = `${tableOf(family)} ${setName}`;
+  const chain = `${tableOf(family)} ${chainName}`;
   const lines: string[] = [];
+  if (refill) lines.push(`flush set ${set}`);
   if (remove.length > 0)
-    lines.push(`delete ${where} { ${inLines(remove.map((range) => renderRange(family, range)))} }`);
-  if (add.length > 0) lines.push(`add ${where} { ${inLines(add.map(formatPrefix))} }`);
+    lines.push(`delete element ${set} { ${inLines(remove.map((range) => renderRange(family, range)))} }`);
+  if (add.length > 0) lines.push(`add element ${set} { ${inLines(add.map(formatPrefix))} }`);
+  if (rules !== undefined)
+    lines.push(`flush chain ${chain}`, ...rules.map((rule) => `add rule ${chain} ${renderRule(family, rule)}`));
   return lines.map((line) => `${line}\n`).join("");
 }
 

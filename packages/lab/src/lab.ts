@@ -10,7 +10,7 @@ export interface Lab extends TestNetwork {
   readonly spaces: Spaces;
 }
 
-/** Needs root, unshare, nsenter and ip (util-linux, iproute2). Never touches the machine's own network. */
+/** Needs root, unshare, nsenter, ip and nft (util-linux, iproute2, nftables). Never touches the machine's own network. */
 export async function createLab(): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
   const pod = stack.use(await openNamespace());

@@ -1,4 +1,4 @@
-import type { Family } from "../address/family.ts";
+import { addressBits, type Family } from "../address/family.ts";
 import { readAddress, readPrefix } from "../address/kernel-text.ts";
 import type { Prefix } from "../address/prefix.ts";
 import { prefixSet } from "../address/prefix-set.ts";
@@ -38,7 +38,7 @@ export function samplePolicies(family: Family): readonly NamedPolicy[] {
   return [
     { name: "nothing exempt", policy: policyOf(family, []) },
     { name: "everything exempt", policy: policyOf(family, [{ family, first: 0n, length: 0 }]) },
-    { name: "both halves but one address exempt", policy: policyOf(family, allButOne(family)) },
+    { name: "everything but one address exempt", policy: policyOf(family, allButOne(family)) },
     { name: "two prefixes", policy: policyOf(family, few) },
     { name: "single addresses and neighbours that touch", policy: policyOf(family, neighbours(family)) },
     { name: "64 prefixes", policy: policyOf(family, many(family, 64)) },
@@ -80,18 +80,15 @@ export function switchedPolicies(family: Family): readonly FamilyPolicy[] {
 
 /** As many prefixes that never touch: every second one of a size. */
 export function many(family: Family, count: number): readonly Prefix[] {
-  const [from, length, step] = family === "IPv4" ? ["20.0.0.0", 24, 1n << 9n] : ["2a00::", 48, 1n << 81n];
-  const start = readAddress(family, `${from}`) ?? 0n;
-  return Array.from({ length: count }, (_, index) => ({
-    family,
-    first: start + BigInt(index) * BigInt(step),
-    length: Number(length),
-  }));
+  const [from, length] = family === "IPv4" ? (["20.0.0.0", 24] as const) : (["2a00::", 48] as const);
+  const start = readAddress(family, from) ?? 0n;
+  const step = 2n << BigInt(addressBits(family) - length);
+  return Array.from({ length: count }, (_, index) => ({ family, first: start + BigInt(index) * step, length }));
 }
 
 /** Everything but `outsideAddress`: a prefix of every length, up to both ends of the address space. */
 function allButOne(family: Family): readonly Prefix[] {
-  const bits = family === "IPv4" ? 32 : 128;
+  const bits = addressBits(family);
   const address = readAddress(family, outsideAddress[family]) ?? 0n;
   return Array.from({ length: bits }, (_, index) => {
     const size = BigInt(bits - index - 1);
