@@ -1,0 +1,127 @@
+import { parseArgs } from "node:util";
+import { columns } from "../demo/table.ts";
+import { createLab } from "../src/index.ts";
+import { bareOf, timeBare } from "./bare.ts";
+import { createConfigVolume } from "./config-volume.ts";
+import { type Figures, measureAgent } from "./measure.ts";
+import { measureOriginal } from "./original.ts";
+
+/**
+ * Figures of the bundled agent on a node made for it, each beside the bare tool's in the same run. Absolute times tell
+ * of the machine; the ratios tell of us. Exit code 1 where a budget is not met.
+ *
+ *   pnpm bench [--sizes=4,64,1000,10000] [--backends=nftables,…] [--original=/path/to/ip-masq-agent]
+ */
+const { values } = parseArgs({
+  options: {
+    sizes: { type: "string", default: "4,64,1000,10000" },
+    backends: { type: "string", default: "nftables,iptables-nft,iptables-legacy" },
+    original: { type: "string" },
+  },
+});
+const sizes = values.sizes.split(",").map(Number);
+const rows: string[][] = [];
+const budgets: string[][] = [];
+
+for (const backend of values.backends.split(",")) {
+  for (const size of sizes) {
+    await using lab = await createLab();
+    await using volume = await createConfigVolume();
+    const figures = await measureAgent(lab, volume, backend, size);
+    const bare = median(await timeBare(lab, await bareOf(lab, backend), 7));
+    rows.push(rowOf(backend, size, figures, bare));
+    process.stderr.write(".");
+    if (size === 64) budgetsAt64(backend, figures, bare);
+    if (size === 10_000)
+      budget(backend, size, "config change to kernel / bare tool", median(figures.oneEntryMs) / bare, 1.5, "×");
+  }
+}
+
+const heading = [
+  "backend",
+  "CIDRs",
+  "bare tool",
+  "one entry changed",
+  "all changed",
+  "start to rules",
+  "resync",
+  "CPU",
+  "processes",
+  "resident",
+  "anonymous",
+];
+say(
+  `\nMedians in ms; memory in MB; ratios to the bare tool of the same run. Node ${process.version}, ${new Date().toISOString()}\n`,
+);
+say(columns([heading, ...rows]));
+say("\nBudgets\n");
+say(columns([["backend", "CIDRs", "what", "measured", "at most", ""], ...budgets]));
+if (values.original !== undefined) await original(values.original);
+else say("\nThe Go original's figures: give its binary with --original=PATH.");
+if (budgets.some((row) => row.includes("NOT MET"))) process.exitCode = 1;
+
+function rowOf(backend: string, size: number, figures: Figures, bare: number): string[] {
+  const beside = (times: readonly number[]) => `${fixed(median(times))} (${fixed(median(times) / bare)}×)`;
+  return [
+    backend,
+    `${size}`,
+    fixed(bare),
+    beside(figures.oneEntryMs),
+    beside(figures.allEntriesMs),
+    fixed(figures.startMs),
+    fixed(figures.resyncMs),
+    fixed(figures.resyncCpuMs),
+    fixed(figures.resyncProcesses),
+    fixed(figures.memory.residentKiB / 1024),
+    fixed(figures.memory.anonymousKiB / 1024),
+  ];
+}
+
+function budgetsAt64(backend: string, figures: Figures, bare: number): void {
+  budget(backend, 64, "config change to kernel / bare tool", median(figures.oneEntryMs) / bare, 3, "×");
+  budget(backend, 64, "start to rules in the kernel", figures.startMs, 400, "ms");
+  budget(backend, 64, "processes of an in-sync resync", figures.resyncProcesses, 2, "");
+  budget(backend, 64, "CPU of an in-sync resync", figures.resyncCpuMs, 15, "ms");
+  budget(backend, 64, "resident memory", figures.memory.residentKiB / 1024, 75, "MB");
+  budget(backend, 64, "anonymous memory", figures.memory.anonymousKiB / 1024, 25, "MB");
+}
+
+function budget(backend: string, size: number, what: string, measured: number, most: number, unit: string): void {
+  budgets.push([
+    backend,
+    `${size}`,
+    what,
+    `${fixed(measured)} ${unit}`,
+    `${most} ${unit}`,
+    measured <= most ? "met" : "NOT MET",
+  ]);
+}
+
+async function original(binary: string): Promise<void> {
+  const found: string[][] = [];
+  for (const size of sizes) {
+    await using lab = await createLab();
+    const { startMs, resyncCpuMs, memory } = await measureOriginal(lab, binary, size);
+    found.push([
+      `${size}`,
+      fixed(startMs),
+      fixed(resyncCpuMs),
+      fixed(memory.residentKiB / 1024),
+      fixed(memory.anonymousKiB / 1024),
+    ]);
+  }
+  say(`\nThe Go original, ${binary}\n`);
+  say(columns([["CIDRs", "start to rules", "CPU of a resync", "resident", "anonymous"], ...found]));
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
+
+function fixed(number: number): string {
+  return number >= 100 ? number.toFixed(0) : number.toFixed(1);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

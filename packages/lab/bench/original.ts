@@ -1,0 +1,46 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Lab } from "../src/index.ts";
+import { configOf } from "./config-volume.ts";
+import { until } from "./measure.ts";
+import { cpuOf, type Memory, memoryOf } from "./process.ts";
+
+/** What can be measured of the Go original from outside. */
+export interface OriginalFigures {
+  readonly startMs: number;
+  readonly resyncCpuMs: number;
+  readonly memory: Memory;
+}
+
+const seconds = 5;
+
+/** Runs the original's binary on the lab's node, with a /etc/config of its own and a resync every second. */
+export async function measureOriginal(lab: Lab, binary: string, count: number): Promise<OriginalFigures> {
+  const prepare = [
+    "mount -t tmpfs tmpfs /mnt",
+    "mkdir /mnt/upper /mnt/work",
+    "mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc",
+    "mkdir -p /etc/config",
+  ];
+  for (const line of prepare) await must(lab, line.split(" "));
+  await must(lab, ["tee", "/etc/config/ip-masq-agent"], configOf(count, "98.0.0.0/8", "1s"));
+  const [file = "", ...rest] = [...lab.launcher, binary];
+  const started = performance.now();
+  const child = spawn(file, rest, { stdio: "ignore" });
+  try {
+    const startMs = await until(lab, lab.node.IPv4, started);
+    const pid = child.pid ?? 0;
+    const before = await cpuOf(pid);
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    return { startMs, resyncCpuMs: ((await cpuOf(pid)) - before) / seconds, memory: await memoryOf(pid) };
+  } finally {
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+async function must(lab: Lab, command: readonly string[], input?: string): Promise<void> {
+  const { exitCode, stderr } = await lab.run(command, input);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+}
