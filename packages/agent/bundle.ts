@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { builtinModules } from "node:module";
+import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 
 /** Makes dist/ip-masq-agent.js: one file that runs with nothing but Node 24 beside it. */

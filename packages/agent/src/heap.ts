@@ -1,8 +1,10 @@
 import { setFlagsFromString } from "node:v8";
 
 /**
- * To be imported before anything else. An agent that wakes up once a minute gains nothing from the large young
- * generation that V8 grows while it starts: without these, 7 MB more stay resident for good (Node 24.21, measured).
+ * To be imported before anything else. An agent that wakes up once a minute gains nothing from a young generation that
+ * only grows, nor from code compiled for speed: without these flags 10 MB more stay resident (Node 24.21, measured),
+ * and 10,000 CIDRs are read hardly faster.
  */
-setFlagsFromString("--semi-space-growth-factor=1");
-setFlagsFromString("--optimize-for-size");
+for (const flag of ["--semi-space-growth-factor=1", "--optimize-for-size", "--no-opt", "--no-maglev"]) {
+  setFlagsFromString(flag);
+}

@@ -17,17 +17,6 @@ export interface NftObservation extends Observation {
   readonly table: NftTable | undefined;
 }
 
-export interface NftTable {
-  /** `dormant` switches every chain off; nft 1.0.6 prints garbage in its place, so any unknown flag is taken for it. */
-  readonly flags: readonly string[];
-  /** The set `exempt`, and its type and flags in one line where they are not ours. */
-  readonly set: { readonly otherShape: string | undefined; readonly elements: readonly NftElement[] } | undefined;
-  /** The base chain, and its hook in one line where it is not ours. */
-  readonly chain: { readonly otherHook: string | undefined; readonly rules: readonly CountedRule[] } | undefined;
-  /** Chains, sets and others that we do not write: `chain foo`. */
-  readonly extra: readonly string[];
-}
-
 /** Reads our own table and nothing else: an old nft crashes on tables of others that a newer one wrote. */
 export async function observeTable(runner: NftRunner, family: Family, signal: AbortSignal): Promise<NftObservation> {
   const text = await runNft(runner, {
@@ -67,76 +56,6 @@ export function observationOf(family: Family, table: NftTable | undefined): NftO
   };
 }
 
-/** Reads the output of `nft -j list table`. Rejects what is not whole: "unreadable" must never look like "empty". */
-export function tableFrom(family: Family, text: string): NftTable {
-  const objects = asArray(field(parseJson(family, text), "nftables"));
-  const named = (kind: string) => objects.map((object) => field(object, kind)).filter((found) => found !== undefined);
-  const table = named("table").find((found) => field(found, "name") === tableName);
-  if (table === undefined) throw unreadable(family, "the table is not in it", text);
-  const isOurs = (name: string) => (found: unknown) => field(found, "name") === name;
-  const [sets, chains, rules] = [named("set"), named("chain"), named("rule")];
-  const set = sets.find(isOurs(setName));
-  const chain = chains.find(isOurs(chainName));
-  const others = (kind: string, found: readonly unknown[], ours: unknown) =>
-    found.filter((object) => object !== ours).map((object) => `${kind} ${String(field(object, "name"))}`);
-  return {
-    flags: asArray([field(table, "flags") ?? []].flat()).map(String),
-    set:
-      set === undefined
-        ? undefined
-        : {
-            otherShape: shapeOf(set) === shapeOf(desiredSet(family)) ? undefined : shapeOf(set),
-            elements: asArray(field(set, "elem")).map((element) => parseElement(family, element)),
-          },
-    chain:
-      chain === undefined
-        ? undefined
-        : {
-            otherHook: hookOf(chain) === hookOf(desiredChain) ? undefined : hookOf(chain),
-            rules: rules
-              .filter((rule) => field(rule, "chain") === chainName)
-              .map((rule) => parseRule(family, field(rule, "expr"))),
-          },
-    extra: [
-      ...others("set", sets, set),
-      ...others("chain", chains, chain),
-      ...[
-        "map",
-        "flowtable",
-        "counter",
-        "quota",
-        "limit",
-        "ct helper",
-        "ct timeout",
-        "ct expectation",
-        "secmark",
-        "synproxy",
-      ].flatMap((kind) => others(kind, named(kind), undefined)),
-    ],
-  };
-}
-
-const desiredChain = { type: "nat", hook: "postrouting", prio: hookPriority, policy: "accept" };
-
-function desiredSet(family: Family): object {
-  return { type: addressType(family), flags: ["interval"] };
-}
-
-function shapeOf(set: unknown): string {
-  const flags = [field(set, "flags") ?? []].flat().map(String).toSorted();
-  const rest = ["auto-merge", "timeout", "gc-interval", "size", "policy", "stmt"].filter(
-    (name) => field(set, name) !== undefined,
-  );
-  return `type ${JSON.stringify(field(set, "type"))}, flags ${[...flags, ...rest].join(" ")}`;
-}
-
-function hookOf(chain: unknown): string {
-  const [type, hook, priority, policy] = ["type", "hook", "prio", "policy"].map((name) =>
-    String(field(chain, name) ?? "none"),
-  );
-  return `type ${type} hook ${hook} priority ${priority} policy ${policy}`;
-}
-
 function readPolicy(family: Family, table: NftTable): FamilyPolicy | undefined {
   const { set, chain } = table;
   if (!set || !chain || set.otherShape || chain.otherHook || !harmlessFlags(table)) return undefined;
@@ -167,23 +86,4 @@ function countersOf(table: NftTable | undefined): Counters {
     counters.masqueradedBytes += bytes;
   }
   return counters;
-}
-
-function parseJson(family: Family, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw unreadable(family, "it is not JSON", text, cause);
-  }
-}
-
-function unreadable(family: Family, why: string, text: string, cause?: unknown): BackendError {
-  return new BackendError({
-    reason: "other",
-    backend: backendName,
-    operation: "observe",
-    family,
-    message: `the answer of nft -j list table cannot be read: ${why} (${text.length} characters)`,
-    cause,
-  });
 }

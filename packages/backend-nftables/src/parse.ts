@@ -1,6 +1,18 @@
 import { type AddressRange, type Family, lastOf, readAddress, readPrefix } from "@ip-masq-agent/core";
-import { nftFamily, setName } from "./names.ts";
+import { addressType, chainName, hookPriority, nftFamily, setName, tableName } from "./names.ts";
 import type { NftRule } from "./ruleset.ts";
+
+/** Our table as nft tells of it. */
+export interface NftTable {
+  /** `dormant` switches every chain off. */
+  readonly flags: readonly string[];
+  /** The set `exempt`, and its type and flags in one line where they are not ours. */
+  readonly set: { readonly otherShape: string | undefined; readonly elements: readonly NftElement[] } | undefined;
+  /** The base chain, and its hook in one line where it is not ours. */
+  readonly chain: { readonly otherHook: string | undefined; readonly rules: readonly CountedRule[] } | undefined;
+  /** Chains, sets and others that we do not write: `chain foo`. */
+  readonly extra: readonly string[];
+}
 
 /** One element of the set: an address range, or the JSON text of what is none (a timeout, a comment, a concatenation). */
 export type NftElement = AddressRange | { readonly foreign: string };
@@ -10,6 +22,56 @@ export interface CountedRule {
   readonly rule: NftRule;
   readonly packets: number;
   readonly bytes: number;
+}
+
+/**
+ * Reads the output of `nft -j list table`, of 1.0.6 to 1.1.7. Flags are a word or a list of words, as the version has
+ * it. Throws `SyntaxError` where the text is not the whole of our table.
+ */
+export function parseTable(family: Family, text: string): NftTable {
+  const objects = asArray(field(JSON.parse(text), "nftables")).flatMap((object) => Object.entries(object ?? {}));
+  const named = (kind: string, name: string) => objects.find(([is, object]) => is === kind && hasName(object, name))?.[1];
+  const table: unknown = named("table", tableName);
+  if (table === undefined) throw new SyntaxError(`no table ${tableName} among ${objects.length} objects`);
+  const set: unknown = named("set", setName);
+  const chain: unknown = named("chain", chainName);
+  const ours = new Set([table, set, chain]);
+  return {
+    flags: asList(field(table, "flags")).map(String),
+    set: set === undefined ? undefined : parseSet(family, set),
+    chain:
+      chain === undefined
+        ? undefined
+        : {
+            otherHook: hookOf(chain) === desiredHook ? undefined : hookOf(chain),
+            rules: objects
+              .filter(([kind, object]) => kind === "rule" && field(object, "chain") === chainName)
+              .map(([, rule]) => parseRule(family, field(rule, "expr"))),
+          },
+    // Whatever kinds of objects nft will know one day; the rules of an extra chain count with it.
+    extra: objects
+      .filter(([kind, object]) => kind !== "metainfo" && kind !== "rule" && !ours.has(object))
+      .map(([kind, object]) => `${kind} ${String(field(object, "name"))}`),
+  };
+}
+
+const desiredHook = `type nat hook postrouting priority ${hookPriority} policy accept`;
+
+function hookOf(chain: unknown): string {
+  const [type, hook, priority, policy] = ["type", "hook", "prio", "policy"].map((name) =>
+    String(field(chain, name) ?? "none"),
+  );
+  return `type ${type} hook ${hook} priority ${priority} policy ${policy}`;
+}
+
+function parseSet(family: Family, set: unknown): NonNullable<NftTable["set"]> {
+  const options = ["auto-merge", "timeout", "gc-interval", "size", "policy", "stmt"];
+  const words = [...asList(field(set, "flags")), ...options.filter((name) => field(set, name) !== undefined)];
+  const shape = `type ${JSON.stringify(field(set, "type"))} flags ${words.join(",")}`;
+  return {
+    otherShape: shape === `type "${addressType(family)}" flags interval` ? undefined : shape,
+    elements: asArray(field(set, "elem")).map((element) => parseElement(family, element)),
+  };
 }
 
 /**
@@ -38,7 +100,7 @@ export function parseRule(family: Family, expressions: unknown): CountedRule {
 function readRule(family: Family, all: readonly unknown[]): NftRule | undefined {
   const rest = [...all];
   const take = (matches: (expression: unknown) => boolean): unknown => (matches(rest[0]) ? rest.shift() : undefined);
-  if (take((found) => isMatch(found, "==", { fib: { result: "type", flags: ["daddr"] } }, "local"))) {
+  if (take(isLocal)) {
     return rest.length === 1 && isReturn(rest[0]) ? { kind: "local" } : undefined;
   }
   const daddr = { payload: { protocol: nftFamily(family), field: "daddr" } };
@@ -52,7 +114,7 @@ function readRule(family: Family, all: readonly unknown[]): NftRule | undefined 
   const masquerade = field(rest[1], "masquerade");
   if (masquerade === undefined) return undefined;
   const ports = readPorts(field(masquerade, "port"));
-  const flags = [field(masquerade, "flags") ?? []].flat();
+  const flags = asList(field(masquerade, "flags"));
   const known =
     flags.every((flag) => flag === "fully-random") && ports !== "unreadable" && field(masquerade, "addr") === undefined;
   if (!known || governed !== (ports !== undefined) || (draw && !ports)) return undefined;
@@ -74,11 +136,26 @@ function readPorts(port: unknown): { first: number; last: number } | undefined |
   return typeof first === "number" && typeof last === "number" ? { first, last } : "unreadable";
 }
 
+function isLocal(expression: unknown): boolean {
+  const fib = field(field(field(expression, "match"), "left"), "fib");
+  const kind = `${field(fib, "result")} ${asList(field(fib, "flags")).join()}`;
+  return kind === "type daddr" && isMatch(expression, "==", { fib }, "local");
+}
+
 function isPortProtocols(expression: unknown): boolean {
   const right = field(field(expression, "match"), "right");
-  const protocols = asArray(field(right, "set")).map(String).toSorted().join();
-  return isMatch(expression, "==", { meta: { key: "l4proto" } }, right) && protocols === "sctp,tcp,udp";
+  const protocols = asArray(field(right, "set")).map((name) => protocolNames.get(name) ?? name);
+  return (
+    isMatch(expression, "==", { meta: { key: "l4proto" } }, right) && protocols.toSorted().join() === "sctp,tcp,udp"
+  );
 }
+
+/** In an image without /etc/protocols (package netbase) nft prints numbers. */
+const protocolNames: ReadonlyMap<unknown, string> = new Map([
+  [6, "tcp"],
+  [17, "udp"],
+  [132, "sctp"],
+]);
 
 function isMatch(expression: unknown, op: string, left: unknown, right: unknown): boolean {
   const match = field(expression, "match");
@@ -113,14 +190,23 @@ function betweenOf(family: Family, first: unknown, last: unknown): AddressRange 
 }
 
 /** A member of a JSON object; undefined for anything that is no object or has none. */
-export function field(json: unknown, name: string): unknown {
+function field(json: unknown, name: string): unknown {
   return typeof json === "object" && json !== null && Object.hasOwn(json, name)
     ? (json as Record<string, unknown>)[name]
     : undefined;
 }
 
-export function asArray(json: unknown): readonly unknown[] {
+function hasName(json: unknown, name: string): boolean {
+  return field(json, "name") === name;
+}
+
+function asArray(json: unknown): readonly unknown[] {
   return Array.isArray(json) ? json : [];
+}
+
+/** Nothing, one or several of something that nft prints as a list only where there are several, or always. */
+function asList(json: unknown): readonly unknown[] {
+  return [json ?? []].flat();
 }
 
 function asNumber(json: unknown): number {

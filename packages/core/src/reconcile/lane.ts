@@ -1,13 +1,13 @@
 import type { Family } from "../address/family.ts";
 import type { Capabilities } from "../backend/capabilities.ts";
-import type { Backend, Ruleset } from "../backend/contract.ts";
+import type { Backend } from "../backend/contract.ts";
 import type { Difference } from "../backend/drift.ts";
 import type { Clock } from "../clock.ts";
 import type { FamilyPolicy } from "../policy/policy.ts";
 import { retryDelay } from "./backoff.ts";
 import type { ReconcileEvent, SyncResult, Trigger } from "./event.ts";
 import { createHandover } from "./handover.ts";
-import { asBackendError, reconcile } from "./reconcile.ts";
+import { asBackendError, type InForce, reconcile } from "./reconcile.ts";
 
 /** One family's part of the loop: its passes, one at a time, and what is known between them. */
 export interface Lane {
@@ -43,7 +43,7 @@ export function createLane(options: LaneOptions): Lane {
   const { family, backend, clock, signal } = options;
   const handover = createHandover(family, options.former, clock, options.onEvent);
   let policy: FamilyPolicy | undefined;
-  let seenInForce: Ruleset | undefined;
+  let last: InForce | undefined;
   let settled = false;
   let failures = 0;
   let drift: { readonly since: number; readonly key: string } | undefined;
@@ -58,7 +58,7 @@ export function createLane(options: LaneOptions): Lane {
 
   async function enforce(desired: FamilyPolicy, trigger: Trigger): Promise<PassEnd> {
     const started = clock.monotonic();
-    const outcome = await reconcile({ ...options, desired, inForce: seenInForce, onDrift });
+    const outcome = await reconcile({ ...options, desired, last, changed: trigger === "config", onDrift });
     const failed = outcome.result === "failed";
     failures = failed ? failures + 1 : 0;
     const nextInMs = failed ? delayAfterFailure() : options.resyncIntervalMs();
@@ -69,7 +69,7 @@ export function createLane(options: LaneOptions): Lane {
       },
     };
     if (!failed) {
-      seenInForce = outcome.ruleset;
+      last = outcome.inForce;
       drift = undefined;
     }
     settled = !failed && policy === desired;
@@ -94,7 +94,7 @@ export function createLane(options: LaneOptions): Lane {
     const event = { type: "removed", backend: backend.name, family } as const;
     try {
       const what = await backend.cleanup(family, signal);
-      seenInForce = undefined;
+      last = undefined;
       drift = undefined;
       failures = 0;
       settled = policy === undefined;

@@ -128,10 +128,38 @@ describe("drift", () => {
     loop.setPolicy(second, "config");
     await loop.idle();
     expect(events.some((event) => event.type === "drift")).toBe(false);
-    backend.kernel.lines.delete("IPv4");
+    const observe = backend.observe.bind(backend);
+    backend.observe = async (family, signal) => {
+      backend.kernel.lines.delete("IPv4");
+      backend.observe = observe;
+      return observe(family, signal);
+    };
     loop.setPolicy(first, "config");
     await loop.idle();
     expect(events.find((event) => event.type === "drift")).toMatchObject({ differences: [{ kind: "table" }] });
+    expect(backend.kernel.lines.get("IPv4")?.[0]).toBe("exempt 10.0.0.0/8");
+  });
+
+  test("a new policy is written before the kernel is looked at; a tool that refuses is no failure, the look decides", async () => {
+    const { loop, backend, synced } = await start({ minimumGapMs: 0 });
+    loop.setPolicy(first, "start");
+    await loop.idle();
+    const order: string[] = [];
+    for (const name of ["observe", "apply"] as const) {
+      const real = backend[name].bind(backend) as (...args: readonly unknown[]) => Promise<never>;
+      backend[name] = async (...args: readonly unknown[]) => {
+        order.push(name);
+        return real(...args);
+      };
+    }
+    loop.setPolicy(second, "config");
+    await loop.idle();
+    expect(order.splice(0)).toEqual(["apply", "observe"]);
+    backend.faults.fail("apply", "rejected");
+    loop.setPolicy(first, "config");
+    await loop.idle();
+    expect(order).toEqual(["apply", "observe", "apply", "observe"]);
+    expect(synced()).toEqual(["start applied", "config applied", "config applied"]);
   });
 
   test("rules found at the start are adopted, not counted", async () => {

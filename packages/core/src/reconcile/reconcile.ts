@@ -1,6 +1,6 @@
 import type { Family } from "../address/family.ts";
 import type { Capabilities } from "../backend/capabilities.ts";
-import type { Backend, Counters, Ruleset } from "../backend/contract.ts";
+import type { Backend, Counters, Observation, Ruleset } from "../backend/contract.ts";
 import type { Difference } from "../backend/drift.ts";
 import { BackendError } from "../backend/error.ts";
 import type { FamilyPolicy } from "../policy/policy.ts";
@@ -10,18 +10,26 @@ export interface Pass {
   readonly backend: Backend;
   readonly capabilities: Capabilities;
   readonly desired: FamilyPolicy;
-  /** The ruleset last seen in force; undefined in a fresh process, which can call nothing it finds drift. */
-  readonly inForce: Ruleset | undefined;
+  /** What was last seen in force; undefined in a fresh process, which can call nothing it finds drift. */
+  readonly last: InForce | undefined;
+  /** The policy is new: write first, on the strength of `last`, and look afterwards. */
+  readonly changed: boolean;
   readonly signal: AbortSignal;
   /** Told before the repair is tried, so that drift is known even where repair fails. */
   onDrift(differences: readonly Difference[]): void;
 }
 
-/** How a pass ended; `ruleset` is what is in force now and was observed so. */
+/** A ruleset, and the observation that showed it in force. */
+export interface InForce {
+  readonly ruleset: Ruleset;
+  readonly seen: Observation;
+}
+
+/** How a pass ended. */
 export type Outcome =
   | {
       readonly result: "in_sync" | "applied";
-      readonly ruleset: Ruleset;
+      readonly inForce: InForce;
       readonly summary: string;
       readonly readings: readonly Counters[];
     }
@@ -33,40 +41,63 @@ export type Outcome =
  */
 export async function reconcile(pass: Pass): Promise<Outcome> {
   const { backend, desired, signal } = pass;
-  const family = desired.family;
   const readings: Counters[] = [];
+  const look = async (): Promise<Observation> => {
+    const seen = await backend.observe(desired.family, signal);
+    readings.push(seen.counters);
+    return seen;
+  };
   try {
     const ruleset = backend.render(desired, pass.capabilities);
-    const seen = await backend.observe(family, signal);
-    readings.push(seen.counters);
+    const written = pass.changed ? await writeFirst(pass, ruleset) : "";
+    const seen = await look();
     const plan = backend.plan(ruleset, seen);
     if (plan.transaction === "") {
-      pass.onDrift([]);
-      return { result: "in_sync", ruleset, summary: "", readings };
+      const result = written === "" ? "in_sync" : "applied";
+      return { result, inForce: { ruleset, seen }, summary: written, readings };
     }
-    // A new policy differs from the kernel without anything having drifted: drift is measured against the old one.
-    pass.onDrift(pass.inForce === undefined ? [] : backend.plan(pass.inForce, seen).differences);
+    // Drift is measured against what should be there: after a write our new rules, before it those last in force.
+    const expected = written === "" ? pass.last?.ruleset : ruleset;
+    pass.onDrift(expected === undefined ? [] : backend.plan(expected, seen).differences);
     await backend.apply(plan, signal);
-    readings.push(await verify(backend, ruleset, signal));
-    return { result: "applied", ruleset, summary: plan.summary, readings };
+    const after = await look();
+    verify(backend, ruleset, after);
+    const summary = [written, plan.summary].filter((part) => part !== "").join("; then ");
+    return { result: "applied", inForce: { ruleset, seen: after }, summary, readings };
   } catch (cause) {
-    return { result: "failed", error: asBackendError(cause, backend.name, family), readings };
+    return { result: "failed", error: asBackendError(cause, backend.name, desired.family), readings };
+  }
+}
+
+/**
+ * A new policy is in the kernel twice as soon if we do not look first: what was last seen there is nearly always there
+ * still, and the look that follows finds and repairs what is not. Gives what was written; nothing where the tool
+ * refused, because the kernel is not as remembered.
+ */
+async function writeFirst({ backend, last, signal }: Pass, ruleset: Ruleset): Promise<string> {
+  const plan = last && backend.plan(ruleset, last.seen);
+  if (plan === undefined || plan.transaction === "") return "";
+  try {
+    await backend.apply(plan, signal);
+    return plan.summary;
+  } catch (error) {
+    if (error instanceof BackendError && (error.reason === "rejected" || error.reason === "other")) return "";
+    throw error;
   }
 }
 
 /** An exit code of 0 is no proof: `iptables-nft-restore` has been seen to succeed and do something else. */
-async function verify(backend: Backend, ruleset: Ruleset, signal: AbortSignal): Promise<Counters> {
-  const seen = await backend.observe(ruleset.family, signal);
-  const left = backend.plan(ruleset, seen);
-  if (left.transaction === "") return seen.counters;
-  const first = left.differences[0];
+function verify(backend: Backend, ruleset: Ruleset, seen: Observation): void {
+  const { transaction, differences } = backend.plan(ruleset, seen);
+  if (transaction === "") return;
+  const [first] = differences;
   throw new BackendError({
     reason: "other",
     backend: backend.name,
     operation: "apply",
     family: ruleset.family,
     message:
-      `the rules were written, but right after that the kernel shows ${left.differences.length} differences` +
+      `the rules were written, but right after that the kernel shows ${differences.length} differences` +
       (first === undefined ? "" : ` (first: ${first.kind} in ${first.subject})`) +
       "; another program may be changing them, or the tool did not do what it said",
   });
