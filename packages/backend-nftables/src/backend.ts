@@ -1,7 +1,7 @@
 import type { Backend } from "@ip-masq-agent/core";
-import { removeTable, tableNames } from "./cleanup.ts";
+import { removeTable } from "./cleanup.ts";
 import { backendName } from "./names.ts";
-import { runNft } from "./nft.ts";
+import { type NftRunner, runNft } from "./nft.ts";
 import { type NftObservation, observeTable } from "./observe.ts";
 import { planChange } from "./plan.ts";
 import { type NftCapabilities, probe } from "./probe.ts";
@@ -18,7 +18,7 @@ export interface NftablesOptions {
 export function createNftablesBackend(
   options: NftablesOptions = {},
 ): Backend<NftRuleset, NftObservation, NftCapabilities> {
-  const runner = { launcher: options.launcher ?? [], timeoutMs: options.timeoutMs ?? 30_000 };
+  const runner = runnerOf(options);
   return {
     name: backendName,
     probe: (signal) => probe(runner, signal),
@@ -35,7 +35,11 @@ export function createNftablesBackend(
 
 /** Whether kube-proxy runs here in its nftables mode: it has a table of its own name (since Kubernetes 1.29). */
 export async function nftablesHasKubeProxy(options: NftablesOptions, signal: AbortSignal): Promise<boolean> {
-  const runner = { launcher: options.launcher ?? [], timeoutMs: options.timeoutMs ?? 30_000 };
-  const names = await tableNames(runner, signal);
-  return names.some((name) => name === "table ip kube-proxy" || name === "table ip6 kube-proxy");
+  const listing = { arguments: ["list", "tables"], operation: "probe", signal } as const;
+  const names = (await runNft(runnerOf(options), listing)) ?? "";
+  return /^table ip6? kube-proxy$/m.test(names);
+}
+
+function runnerOf(options: NftablesOptions): NftRunner {
+  return { launcher: options.launcher ?? [], timeoutMs: options.timeoutMs ?? 30_000 };
 }

@@ -7,12 +7,19 @@ export interface FailedRun {
   readonly family?: Family | undefined;
   /** The program was not found (ENOENT from spawn, 127 from a launcher). */
   readonly notFound: boolean;
+  /** Ended by a fault of its own, such as a segmentation fault. */
+  readonly crashed: boolean;
   readonly timedOut: boolean;
   readonly aborted: boolean;
   readonly timeoutMs: number;
   readonly stderr: string;
+  /** How the process ended, for those that say nothing: a signal, an exit code, why it could not be started. */
+  readonly ending: string;
   readonly cause: unknown;
 }
+
+/** nft's words for a table that is not there; anchored, because a missing library's message ends in the same words. */
+export const absentTable: RegExp = /^Error: (?:Could not process rule: )?No such file or directory/;
 
 /** The one place where nft's words become a reason. Most specific first. */
 export function classify(run: FailedRun): BackendError {
@@ -29,19 +36,29 @@ export function classify(run: FailedRun): BackendError {
 }
 
 function explain(run: FailedRun): readonly [FailureReason, string] {
-  const said = firstLine(run.stderr);
+  const said = firstLine(run.stderr) || run.ending;
+  const says = (pattern: RegExp) => pattern.test(`${run.stderr}\n${run.ending}`);
+  if (says(/error while loading shared libraries/)) {
+    return ["tool_missing", `nft cannot be started: ${said}; install the package nftables with all that it needs`];
+  }
   if (run.notFound) return ["tool_missing", "nft is not in PATH; install the package nftables"];
   if (run.aborted) return ["other", `nft ${run.operation} was ended because the agent stops`];
   if (run.timedOut) return ["timeout", `nft ${run.operation} was ended after ${run.timeoutMs} ms without a result`];
-  if (/JSON support not compiled/i.test(run.stderr)) {
+  if (run.crashed) {
+    return [
+      "other",
+      `nft ${run.operation} crashed (${run.ending}), as old versions do where a newer nft has written tables (kubernetes#136786); install an nft as new as the newest on this node`,
+    ];
+  }
+  if (says(/JSON support not compiled/i)) {
     return ["unsupported", "this nft was built without JSON; install one that `nft -V` shows with json: yes"];
   }
-  if (/Operation not permitted|Permission denied|must be root/i.test(run.stderr)) {
+  if (says(/Operation not permitted|Permission denied|must be root|EACCES/i)) {
     return ["permission", `nft may not ${run.operation}: ${said}; run as root with the capability NET_ADMIN`];
   }
   if (
-    /Operation not supported|Protocol not supported|cache initialization failed|Unable to initialize Netlink|Address family not supported/i.test(
-      run.stderr,
+    says(
+      /Operation not supported|Protocol not supported|cache initialization failed|Unable to initialize Netlink|Address family not supported/i,
     )
   ) {
     return [
@@ -49,8 +66,8 @@ function explain(run: FailedRun): readonly [FailureReason, string] {
       `the kernel lacks what nftables NAT needs: ${said}; it takes nf_tables with nat and masquerade, 5.2 or newer`,
     ];
   }
-  if (/Error: /.test(run.stderr)) return ["rejected", `nft refused to ${run.operation}: ${said}`];
-  return ["other", `nft ${run.operation} failed: ${said || "without a word"}`];
+  if (says(/Error: /)) return ["rejected", `nft refused to ${run.operation}: ${said}`];
+  return ["other", `nft ${run.operation} failed: ${said}`];
 }
 
 function firstLine(text: string): string {

@@ -15,12 +15,15 @@ export interface NftRun {
   readonly family?: Family;
   readonly input?: string;
   readonly signal: AbortSignal;
-  /** An exit code other than 0 whose stderr matches gives undefined instead of an error. */
+  /** Exit code 1 with such words on stderr gives undefined instead of an error. */
   readonly absent?: RegExp;
 }
 
 /** Output of a node's largest table stays far below; a tool gone wild must not take the node's memory. */
 const maxOutputBytes = 512 * 1024 * 1024;
+
+/** Signals of a program's own fault, and the exit codes by which a shell between us and nft reports them. */
+const crashes: ReadonlySet<string | number | undefined> = new Set(["SIGSEGV", "SIGABRT", "SIGBUS", 139, 134, 135]);
 
 /**
  * Runs nft to its end and gives its stdout; undefined for an expected absence. The only place that starts a process.
@@ -38,15 +41,18 @@ export async function runNft(runner: NftRunner, run: NftRun): Promise<string | u
     timeout: runner.timeoutMs,
   });
   if (!result.failed) return result.stdout;
-  if (run.absent?.test(result.stderr ?? "")) return undefined;
+  const stderr = result.stderr ?? "";
+  if (result.exitCode === 1 && run.absent?.test(stderr)) return undefined;
   throw classify({
     operation: run.operation,
     family: run.family,
     notFound: result.code === "ENOENT" || result.exitCode === 127,
+    crashed: crashes.has(result.signal) || crashes.has(result.exitCode),
     timedOut: result.timedOut,
     aborted: result.isCanceled,
     timeoutMs: runner.timeoutMs,
-    stderr: result.stderr ?? "",
+    stderr,
+    ending: result.originalMessage ?? result.signal ?? `exit code ${result.exitCode}`,
     cause: result,
   });
 }

@@ -1,15 +1,16 @@
 import {
+  type AddressRange,
   BackendError,
   type Counters,
   type Family,
   type FamilyPolicy,
   type Observation,
-  prefixSet,
+  setOfRanges,
 } from "@ip-masq-agent/core";
-import { addressType, backendName, chainName, hookPriority, setName, tableName, tableOf } from "./names.ts";
+import { absentTable } from "./failure.ts";
+import { backendName, tableOf } from "./names.ts";
 import { type NftRunner, runNft } from "./nft.ts";
-import { asArray, type CountedRule, field, type NftElement, parseElement, parseRule } from "./parse.ts";
-import { renderRange } from "./render.ts";
+import { type NftTable, parseTable } from "./parse.ts";
 import { policyOf } from "./ruleset.ts";
 
 /** Our table as it is in the kernel; undefined: there is none. */
@@ -17,21 +18,31 @@ export interface NftObservation extends Observation {
   readonly table: NftTable | undefined;
 }
 
-/** Reads our own table and nothing else: an old nft crashes on tables of others that a newer one wrote. */
+/**
+ * Reads our own table and nothing else: an old nft crashes on tables of others that a newer one wrote. Output that is
+ * not the whole table rejects: "unreadable" must never look like "empty".
+ */
 export async function observeTable(runner: NftRunner, family: Family, signal: AbortSignal): Promise<NftObservation> {
   const text = await runNft(runner, {
     arguments: ["-j", "list", "table", ...tableOf(family).split(" ")],
     operation: "observe",
     family,
     signal,
-    absent: /No such file or directory/,
+    absent: absentTable,
   });
   if (text === undefined) return observationOf(family, undefined);
   try {
-    return observationOf(family, tableFrom(family, text));
-  } catch (error) {
+    return observationOf(family, parseTable(family, text));
+  } catch (cause) {
     if (await isDormant(runner, family, signal)) return observationOf(family, dormantTable);
-    throw error;
+    throw new BackendError({
+      reason: "other",
+      backend: backendName,
+      operation: "observe",
+      family,
+      message: `the answer of nft -j list table cannot be read (${text.length} characters): ${String(cause)}`,
+      cause,
+    });
   }
 }
 
@@ -51,7 +62,10 @@ export function observationOf(family: Family, table: NftTable | undefined): NftO
     family,
     table,
     present: table !== undefined,
-    policy: table && readPolicy(family, table),
+    // Made when asked for: the loop never asks, and a set of 100,000 takes longer to merge than to compare.
+    get policy() {
+      return table && readPolicy(family, table);
+    },
     counters: countersOf(table),
   };
 }
@@ -59,17 +73,10 @@ export function observationOf(family: Family, table: NftTable | undefined): NftO
 function readPolicy(family: Family, table: NftTable): FamilyPolicy | undefined {
   const { set, chain } = table;
   if (!set || !chain || set.otherShape || chain.otherHook || !harmlessFlags(table)) return undefined;
-  const prefixes = set.elements.flatMap((element) => {
-    if ("foreign" in element) return [];
-    const text = renderRange(family, element);
-    return text.includes("-") ? [] : [{ family, first: element.first, length: Number(text.split("/")[1]) }];
-  });
-  if (prefixes.length !== set.elements.length) return undefined;
-  return policyOf(
-    family,
-    prefixSet(family, prefixes),
-    chain.rules.map(({ rule }) => rule),
-  );
+  const ranges = set.elements.filter((element): element is AddressRange => !("foreign" in element));
+  if (ranges.length !== set.elements.length) return undefined;
+  const rules = chain.rules.map(({ rule }) => rule);
+  return policyOf(family, setOfRanges(family, ranges), rules);
 }
 
 /** `owner` and `persist` say who may change the table, not what it does. */

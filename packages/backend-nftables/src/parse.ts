@@ -30,7 +30,8 @@ export interface CountedRule {
  */
 export function parseTable(family: Family, text: string): NftTable {
   const objects = asArray(field(JSON.parse(text), "nftables")).flatMap((object) => Object.entries(object ?? {}));
-  const named = (kind: string, name: string) => objects.find(([is, object]) => is === kind && hasName(object, name))?.[1];
+  const named = (kind: string, name: string) =>
+    objects.find(([is, object]) => is === kind && hasName(object, name))?.[1];
   const table: unknown = named("table", tableName);
   if (table === undefined) throw new SyntaxError(`no table ${tableName} among ${objects.length} objects`);
   const set: unknown = named("set", setName);

@@ -8,7 +8,8 @@ import {
   type Prefix,
 } from "@ip-masq-agent/core";
 import { chainName, hookPriority, setName, tableOf } from "./names.ts";
-import { harmlessFlags, type NftObservation, type NftTable } from "./observe.ts";
+import { harmlessFlags, type NftObservation } from "./observe.ts";
+import type { NftTable } from "./parse.ts";
 import { renderEdits, renderRange, renderRule, renderWhole } from "./render.ts";
 import { type NftRule, type NftRuleset, ruleKey } from "./ruleset.ts";
 
@@ -25,9 +26,14 @@ export function planChange(desired: NftRuleset, seen: NftObservation): Plan {
   if (seen.table === undefined) {
     return whole(desired, [{ kind: "table", subject: `table ${table}`, expected: `table ${table}` }]);
   }
-  const elements = compareElements(desired, seen.table);
+  // `dormant` leaves every rule in place and switches all of them off: what they say does not matter.
+  if (!harmlessFlags(seen.table)) {
+    const found = `flags ${seen.table.flags.join(",")}`;
+    return whole(desired, [{ kind: "table", subject: `table ${table}`, expected: "no flags", found }]);
+  }
   const frame = compareFrame(desired, seen.table);
   const rules = compareRules(desired, seen.table);
+  const elements = compareElements(desired, seen.table);
   const differences = [...frame, ...rules, ...elements.differences];
   if (frame.length > 0) return whole(desired, differences);
   if (differences.length === 0) return { family, differences, transaction: "", summary: "" };
@@ -65,15 +71,6 @@ function whole(desired: NftRuleset, differences: readonly Difference[]): Plan {
 function compareFrame(desired: NftRuleset, table: NftTable): readonly Difference[] {
   const name = tableOf(desired.family);
   const differences: Difference[] = table.extra.map((found) => ({ kind: "extra", subject: `table ${name}`, found }));
-  // `dormant` leaves every rule in place and switches all of them off.
-  if (!harmlessFlags(table)) {
-    differences.push({
-      kind: "table",
-      subject: `table ${name}`,
-      expected: "no flags",
-      found: `flags ${table.flags.join(",")}`,
-    });
-  }
   const set = { subject: `set ${setName}`, expected: `set ${setName}` };
   if (table.set === undefined) differences.push({ kind: "missing", ...set });
   else if (table.set.otherShape) differences.push({ kind: "modified", ...set, found: table.set.otherShape });
@@ -103,7 +100,9 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
   const subject = `set ${setName}`;
   const ranges: AddressRange[] = [];
   const foreign: string[] = [];
-  for (const element of table.set?.elements ?? []) {
+  // A set that is gone, or of another shape, is one difference, whatever was in it.
+  if (table.set === undefined || table.set.otherShape) return { add: [], remove: [], foreign: 0, differences: [] };
+  for (const element of table.set.elements) {
     if ("foreign" in element) foreign.push(element.foreign);
     else ranges.push(element);
   }
@@ -124,8 +123,7 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
     ...remove.map((range) => ({ kind: "extra" as const, subject, found: renderRange(family, range) })),
     ...foreign.map((text) => ({ kind: "extra" as const, subject, found: text })),
   ];
-  // Without its set, or in another shape of it, every element is gone with one word.
-  return { add, remove, foreign: foreign.length, differences: table.set === undefined ? [] : differences };
+  return { add, remove, foreign: foreign.length, differences };
 }
 
 function byFirst(a: AddressRange, b: AddressRange): number {

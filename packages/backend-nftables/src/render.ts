@@ -1,4 +1,11 @@
-import { type AddressRange, type Family, formatAddress, formatPrefix, type Prefix } from "@ip-masq-agent/core";
+import {
+  type AddressRange,
+  type Family,
+  formatAddress,
+  formatPortRange,
+  formatPrefix,
+  type Prefix,
+} from "@ip-masq-agent/core";
 import { addressType, chainName, hookPriority, nftFamily, setName, tableOf } from "./names.ts";
 import type { NftRule, NftRuleset } from "./ruleset.ts";
 
@@ -69,7 +76,7 @@ export function renderRule(family: Family, rule: NftRule): string {
       if (rule.ports !== undefined) words.push("meta l4proto { tcp, udp, sctp }");
       if (rule.draw !== undefined) words.push(`numgen random mod ${rule.draw.outOf} < ${rule.draw.chosen}`);
       words.push("counter masquerade");
-      if (rule.ports !== undefined) words.push(`to :${rule.ports.first}-${rule.ports.last}`);
+      if (rule.ports !== undefined) words.push(`to :${formatPortRange(rule.ports)}`);
       if (rule.randomFully) words.push("fully-random");
       return words.join(" ");
     }

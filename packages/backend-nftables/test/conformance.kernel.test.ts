@@ -20,8 +20,11 @@ for (const toolchain of toolchains()) {
         T: `${family === "IPv4" ? "ip" : "ip6"} ip-masq-agent`,
         A: sample[family].inside,
         B: sample[family].other,
+        H: await firstHandle(toolchain.prefix, family),
       };
-      await nft(lines.map((line) => line.replaceAll(/\b[TAB]\b/g, (word) => own[word as keyof typeof own])).join("\n"));
+      await nft(
+        lines.map((line) => line.replaceAll(/\b[TABH]\b/g, (word) => own[word as keyof typeof own])).join("\n"),
+      );
     },
   });
   conformance({
@@ -35,6 +38,26 @@ for (const toolchain of toolchains()) {
       tampering("the chain is flushed", ["missing"], "flush chain T postrouting"),
       tampering("a foreign rule stands first", ["extra"], "insert rule T postrouting accept"),
       tampering("a foreign rule stands last", ["extra"], "add rule T postrouting counter drop"),
+      tampering("the first rule is gone", ["missing"], "delete rule T postrouting handle H"),
+      tampering(
+        "the first rule is moved to the end",
+        ["order"],
+        "delete rule T postrouting handle H",
+        "add rule T postrouting fib daddr type local return",
+      ),
+      tampering(
+        "the first rule says something else",
+        ["modified"],
+        "replace rule T postrouting handle H fib saddr type local return",
+      ),
+      tampering("the set is deleted", ["missing"], "flush chain T postrouting", "delete set T exempt"),
+      tampering(
+        "the set is of another shape",
+        ["missing", "modified"],
+        "flush chain T postrouting",
+        "delete set T exempt",
+        "add set T exempt { type inet_service; }",
+      ),
       tampering("the chain is deleted", ["jump", "missing"], "flush chain T postrouting", "delete chain T postrouting"),
       tampering(
         "the chain hangs elsewhere",
@@ -88,6 +111,12 @@ const sample: Readonly<Record<Family, { readonly inside: string; readonly other:
   IPv4: { inside: "10.1.0.0/16", other: "11.0.0.0/8" },
   IPv6: { inside: "fd01:1::/32", other: "fd77::/16" },
 };
+
+/** The handle of our first rule, by which nft deletes and replaces it. */
+async function firstHandle(prefix: readonly string[], family: Family): Promise<string> {
+  const listing = ["-a", "list", "table", family === "IPv4" ? "ip" : "ip6", "ip-masq-agent"];
+  return /local return # handle (\d+)/.exec(await run([...prefix, "nft", ...listing]))?.[1] ?? "";
+}
 
 async function run(command: readonly string[], input?: string): Promise<string> {
   const { exitCode, stdout, stderr } = await lab.run(command, input);

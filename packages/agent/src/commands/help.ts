@@ -1,4 +1,4 @@
-import { type Flag, flagTable } from "../flags/table.ts";
+import { type Flag, flagTable, ignoredFlags } from "../flags/table.ts";
 import { build } from "../version.ts";
 
 const column = 34;
@@ -31,6 +31,26 @@ export function helpText(): string {
     "  0  ended as asked; the config is valid",
     "  1  failed: --once could not put the rules in force, or the config is not valid",
     "  2  wrong usage: nothing was done",
+    "",
+  ].join("\n");
+}
+
+/** The page docs/flags.md; `node packages/agent/docs.ts` writes it, a test compares. */
+export function flagReference(): string {
+  const rows = flagTable.map((flag) => {
+    const name = `\`--${flag.name}${flag.boolean ? "" : `=${flag.placeholder}`}\``;
+    return `| ${name} | ${flag.default === "" ? "" : `\`${flag.default}\``} | ${flag.help} |`;
+  });
+  return [
+    "# Flags",
+    "",
+    "Go's syntax: `--flag=value`, `--flag value`, `-flag`; booleans as `--flag` or `--flag=false`. Made from the code.",
+    "",
+    "| flag | default | |",
+    "| --- | --- | --- |",
+    ...rows,
+    "",
+    `Accepted and without effect, as klog's: ${ignoredFlags.map(({ name }) => `\`--${name}\``).join(", ")}.`,
     "",
   ].join("\n");
 }

@@ -4,9 +4,7 @@ import {
   createLoop,
   type Family,
   families,
-  fingerprint,
   formatFinding,
-  formatSet,
   type Loop,
   systemClock,
 } from "@ip-masq-agent/core";
@@ -14,6 +12,7 @@ import type { Logger } from "pino";
 import { type Choice, chooseBackend } from "../choose.ts";
 import { type Desired, interpret } from "../desired.ts";
 import type { Options } from "../flags/table.ts";
+import { fitConfig } from "../heap.ts";
 import { routesOf } from "../http/routes.ts";
 import { ListenError, startServer } from "../http/server.ts";
 import { createLifecycle, type Lifecycle } from "../lifecycle.ts";
@@ -86,7 +85,8 @@ function createAgent(options: Options, metrics: Metrics, logger: Logger, lifecyc
     const before = desired;
     refusal = undefined;
     desired = next;
-    metrics.configLoaded(next.policy, findings.length);
+    fitConfig(next.config.nonMasqueradeCIDRs.length);
+    metrics.configLoaded(next.policy, next.hash, findings.length);
     logger.info(summaryOf(next, snapshot), "config loaded");
     if (before?.resyncIntervalMs !== next.resyncIntervalMs) loop?.setResyncInterval(next.resyncIntervalMs);
     loop?.setPolicy(next.policy, trigger);
@@ -178,12 +178,12 @@ function createAgent(options: Options, metrics: Metrics, logger: Logger, lifecyc
   }
 }
 
-function summaryOf({ policy, resyncIntervalMs }: Desired, snapshot: Snapshot): object {
+function summaryOf({ policy, hash, resyncIntervalMs }: Desired, snapshot: Snapshot): object {
   return {
     files: snapshot.sources.map(({ file }) => file),
-    hash: fingerprint(policy).slice(0, 12),
-    exemptIPv4: formatSet(policy.IPv4.exempt).length,
-    ...(policy.IPv6 && { exemptIPv6: formatSet(policy.IPv6.exempt).length }),
+    hash: hash.slice(0, 12),
+    exemptIPv4: policy.IPv4.exempt.prefixes.length,
+    ...(policy.IPv6 && { exemptIPv6: policy.IPv6.exempt.prefixes.length }),
     resyncIntervalMs,
   };
 }

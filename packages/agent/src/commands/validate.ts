@@ -2,7 +2,6 @@ import {
   type Family,
   type Finding,
   families,
-  fingerprint,
   formatDuration,
   formatFinding,
   formatPrefix,
@@ -33,10 +32,10 @@ export async function validate(path: string, options: Options, output: Output): 
   return 0;
 }
 
-function describe({ policy, config, resyncIntervalMs }: Desired, from: string): string {
+function describe({ policy, hash, config, resyncIntervalMs }: Desired, from: string): string {
   const lines = [
     `config:    ${from}`,
-    `policy:    ${fingerprint(policy).slice(0, 12)}`,
+    `policy:    ${hash.slice(0, 12)}`,
     `resync:    every ${formatDuration(resyncIntervalMs)}`,
   ];
   for (const family of families) {

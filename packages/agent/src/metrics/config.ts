@@ -1,9 +1,9 @@
-import { families, fingerprint, type Policy } from "@ip-masq-agent/core";
+import { families, type Policy } from "@ip-masq-agent/core";
 import { Counter, Gauge, type Registry } from "prom-client";
 
 /** What was loaded, and whether the last change of it could be. */
 export function configMetrics(registry: Registry): {
-  loaded(policy: Policy, warnings: number, at: number): void;
+  loaded(policy: Policy, hash: string, warnings: number, at: number): void;
   refused(): void;
 } {
   const registers = [registry];
@@ -42,13 +42,13 @@ export function configMetrics(registry: Registry): {
   });
   for (const result of ["success", "failure"]) reloads.inc({ result }, 0);
   return {
-    loaded(policy, count, at) {
+    loaded(policy, hash, count, at) {
       reloads.inc({ result: "success" });
       successful.set(1);
       successAt.set(at / 1000);
       warnings.set(count);
       info.reset();
-      info.set({ hash: fingerprint(policy).slice(0, 12) }, 1);
+      info.set({ hash: hash.slice(0, 12) }, 1);
       for (const family of families) {
         const exempt = policy[family]?.exempt;
         if (exempt) prefixes.set({ ip_family: family }, exempt.prefixes.length);

@@ -10,15 +10,24 @@ import { syncMetrics } from "./sync.ts";
 export interface Metrics {
   readonly contentType: string;
   onEvent(event: ReconcileEvent): void;
-  configLoaded(policy: Policy, warnings: number): void;
+  configLoaded(policy: Policy, hash: string, warnings: number): void;
   configRefused(): void;
   /** A backend is about to be tried: its failure series exist from here on. */
   expectBackend(name: string): void;
   backendChosen(name: string, variant: string, toolVersion: string, read: ReadCounters): void;
   /** A backend could not be started; it counts for every family. */
   backendFailed(error: BackendError): void;
+  /** Every metric there can be, in the order of its creation. */
+  describe(): readonly MetricDescription[];
   /** The page, with the kernel's counters as of now (5 s at most). */
   text(): Promise<string>;
+}
+
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
 }
 
 export function createMetrics(build: Build, families: readonly Family[], clock: Clock): Metrics {
@@ -35,7 +44,7 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
       drift.onEvent(event);
       kernel.onEvent(event);
     },
-    configLoaded: (policy, warnings) => config.loaded(policy, warnings, clock.wall()),
+    configLoaded: (policy, hash, warnings) => config.loaded(policy, hash, warnings, clock.wall()),
     configRefused: () => config.refused(),
     expectBackend(name) {
       sync.expect(name, families);
@@ -46,6 +55,14 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
       kernel.expect(families, read);
     },
     backendFailed: (error) => sync.failed(error, families),
+    describe: () =>
+      registry.getMetricsAsArray().map((metric) => ({
+        name: metric.name,
+        // prom-client keeps these on its metrics, though its types do not say so.
+        type: String(metric.type),
+        labels: "labelNames" in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : [],
+        help: metric.help,
+      })),
     async text() {
       await kernel.refresh();
       return registry.metrics();

@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { flagReference, helpText } from "../commands/help.ts";
+import { parseCommandLine } from "./options.ts";
+import { flagTable } from "./table.ts";
+
+const parse = (...argv: readonly string[]) => {
+  const line = parseCommandLine(argv);
+  return "problem" in line ? line.problem : line;
+};
+
+describe("Go's flag syntax", () => {
+  test.each([
+    [["--masq-chain=A"], { masqChain: "A" }],
+    [["-masq-chain", "A"], { masqChain: "A" }],
+    [["--masq-chain", "A", "--masq-chain=B"], { masqChain: "B" }],
+    [["--enable-ipv6"], { enableIPv6: true }],
+    [["--enable-ipv6=T", "-random-fully=0"], { enableIPv6: true, randomFully: false }],
+    [["--enable-ipv6=true", "--enable-ipv6=FALSE"], { enableIPv6: false }],
+    [
+      ["--to-ports", "1024-2047,4000"],
+      {
+        toPorts: [
+          { first: 1024, last: 2047 },
+          { first: 4000, last: 4000 },
+        ],
+      },
+    ],
+    [["--to-ports="], { toPorts: [] }],
+    [["--resync-interval=90s"], { resyncInterval: 90_000 }],
+    [["--resync-interval=30"], { resyncInterval: 30_000 }],
+    [["--metrics-address="], { metricsAddress: undefined }],
+    [["--metrics-address=[::1]:9"], { metricsAddress: { host: "::1", port: 9 } }],
+    [["--metrics-address=:0"], { metricsAddress: { host: undefined, port: 0 } }],
+    [["--v=4", "--logtostderr", "--stderrthreshold", "2"], { v: 4 }],
+    [["--masq-chain=ABCDEFGHIJKLMNOPQRSTUVWXYZAB"], { masqChain: "ABCDEFGHIJKLMNOPQRSTUVWXYZAB" }],
+  ])("%j", (argv, options) => {
+    expect(parse(...argv)).toMatchObject({ command: "run", options });
+  });
+
+  test("klog's flags are told apart, with and without a value", () => {
+    expect(parse("--vmodule=a=2", "--alsologtostderr=false")).toMatchObject({
+      ignored: ["alsologtostderr", "vmodule"],
+    });
+  });
+
+  test("validate takes a path, before or after the flags", () => {
+    expect(parse("validate", "f", "--enable-ipv6")).toMatchObject({ command: "validate", path: "f" });
+    expect(parse("--enable-ipv6", "validate", "f")).toMatchObject({ command: "validate", path: "f" });
+    expect(parse("validate")).toMatchObject({ command: "validate", path: undefined });
+  });
+});
+
+describe("what is refused, with the flag, the value and a remedy", () => {
+  test.each([
+    [["--nope"], "unknown flag --nope; see --help"],
+    [["--enable-ip6"], "did you mean --enable-ipv6?"],
+    [["--enableIPv6"], "did you mean --enable-ipv6?"],
+    [["--masq-chain"], "--masq-chain needs a value"],
+    [["foo", "bar"], 'unexpected "foo bar"'],
+    [["--", "--masq-chain", "A"], 'unexpected "--masq-chain A"'],
+    [["--enable-ipv6", "true"], 'unexpected "true"'],
+    [["validate", "a", "b"], 'unexpected "b"'],
+    [["--enable-ipv6=maybe"], '--enable-ipv6 "maybe" is neither true nor false'],
+    [["--logtostderr=maybe"], '--logtostderr "maybe" is neither true nor false'],
+    [["---x"], "is no flag"],
+    [["--=x"], "is no flag"],
+    [["--masq-chain="], '--masq-chain "" is empty'],
+    [["--masq-chain=ABCDEFGHIJKLMNOPQRSTUVWXYZABC"], "has 29 bytes"],
+    [["--masq-chain=MY CHAIN"], "has a space"],
+    [["--masq-chain=A\nB"], "control character"],
+    [["--masq-chain=-A"], "begins with -"],
+    [["--masq-chain=!A"], "begins with !"],
+    [["--masq-chain=POSTROUTING"], "built-in chain"],
+    [["--masq-chain=MASQUERADE"], "a target"],
+    [["--to-ports=0"], "port 0"],
+    [["--to-ports=0-100"], "port 0"],
+    [["--to-ports=65536"], "above 65535"],
+    [["--to-ports=99999999999999999999"], "above 65535"],
+    [["--to-ports=42-41"], "end is before its start"],
+    [["--to-ports=42, 43"], '" 43"'],
+    [["--to-ports=1024,"], '""'],
+    [["--to-ports=4x"], '"4x"'],
+    [["--to-ports=-5"], '"-5"'],
+    [["--to-ports=1-2-3"], '"1-2-3"'],
+    [["--backend=ebtables"], "use auto, nftables, iptables, iptables-nft, iptables-legacy"],
+    [["--resync-interval=1d"], "write a Go duration"],
+    [["--resync-interval=99ms"], "shorter than 100ms"],
+    [["--metrics-address=10266"], "is not an address with a port"],
+    [["--metrics-address=:65536"], "is not an address with a port"],
+    [["--log-format=xml"], "use json, text"],
+    [["--v=high"], "is not a whole number"],
+    [["--config="], "is empty"],
+  ])("%j", (argv, message) => {
+    expect(parse(...argv)).toContain(message);
+  });
+});
+
+test("the help names every flag, and fits a terminal", () => {
+  const text = helpText();
+  for (const { name } of flagTable) expect(text).toContain(`--${name}`);
+  for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+});
+
+test("docs/flags.md is the table of flags, word for word", () => {
+  expect(readFileSync(new URL("../../../../docs/flags.md", import.meta.url), "utf8")).toBe(flagReference());
+});
