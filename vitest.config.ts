@@ -17,6 +17,8 @@ export default defineConfig({
           include: ["packages/*/{src,test}/**/*.kernel.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // What is waited for comes in milliseconds; on a busy machine a second may not do.
+          expect: { poll: { timeout: 10_000 } },
         },
       },
       {

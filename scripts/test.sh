@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
 # Everything that must be true, from the fastest to the slowest: types, lint and format, unused code, then all tests.
-# Arguments go to vitest, for example a file name.
+# Arguments go to vitest, for example a file name. REPORT_DIR=DIR keeps a JSON report for each group of tests there.
 set -euo pipefail
 . "$(dirname "$0")/bootstrap.sh" nft:nftables iptables:iptables ip:iproute2 conntrack:conntrack
-bash scripts/trixie-tools.sh >&2 || echo "warning: only the system's own nft and iptables are tested" >&2
-"${PNPM[@]}" --silent types
-"${PNPM[@]}" --silent lint
-"${PNPM[@]}" --silent unused
-"${PNPM[@]}" --silent build >&2
-exec vitest run "$@"
+bash scripts/trixie-tools.sh >&2 || say "warning: only this system's own nft and iptables are tested with"
+for step in types lint unused build; do
+  say "$step"
+  "${PNPM[@]}" --silent "$step" >&2
+done
+
+status=0
+for project in unit kernel compat packets; do
+  report=()
+  [ -z "${REPORT_DIR:-}" ] || report=(--reporter=default --reporter=json "--outputFile.json=$REPORT_DIR/$project.json")
+  vitest run --project "$project" --passWithNoTests "${report[@]}" "$@" || status=1
+done
+exit "$status"

@@ -13,10 +13,11 @@ export const hookChain: string = "POSTROUTING";
 export const longestChainName = 28;
 
 /**
- * How a process without memory knows its own: our chain by the name it is given; the chains of the tree by this prefix;
- * a chain of an earlier run under another name by its comments, which begin like the Go original's.
+ * How a process without memory knows its own: our chain by the name it is given; the chains of the tree by the form of
+ * theirs, which begins like this; a chain of an earlier run under another name by its comments, which begin like the Go
+ * original's.
  */
-const treePrefix = "IPMASQ-";
+export const treePrefix = "IPMASQ-";
 export const commentPrefix: string = "ip-masq-agent:";
 
 /** Where every path through the tree ends that met no exempt prefix. */
@@ -37,8 +38,9 @@ export function treeChain(prefix: Prefix): string {
   return `${treePrefix}${createHash("sha256").update(formatPrefix(prefix)).digest("hex").slice(0, 20)}`;
 }
 
+/** Exactly the names above: an operator may well call a chain IPMASQ-something, with `--masq-chain` or without us. */
 export function isTreeChain(name: string): boolean {
-  return name.startsWith(treePrefix);
+  return name === translateChain || /^IPMASQ-(?:[0-9a-f]{8}-\d{1,2}|[0-9a-f]{20})$/.test(name);
 }
 
 /** `iptables` or `ip6tables`: what the tools' names begin with. */

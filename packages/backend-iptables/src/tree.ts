@@ -1,5 +1,5 @@
 import { addressBits, lastOf, networkOf, type Prefix, type PrefixSet } from "@ip-masq-agent/core";
-import { translateChain, treeChain } from "./names.ts";
+import { translateChain, translateComment, treeChain } from "./names.ts";
 import type { IptablesChain, IptablesRule } from "./ruleset.ts";
 
 /**
@@ -53,7 +53,9 @@ function growNode(name: string, prefixes: readonly Prefix[], level: number, chai
       below.push({ name: child, prefixes: group });
     }
   }
-  chains.push({ name, rules: [...rules, { action: { kind: "goto", chain: translateChain } }] });
+  // The comment marks our chain as an agent's for one that goes by another chain name; those below go by their names.
+  const mark = level === 0 && { comment: translateComment };
+  chains.push({ name, rules: [...rules, { ...mark, action: { kind: "goto", chain: translateChain } }] });
   for (const child of below) growNode(child.name, child.prefixes, level + 1, chains);
 }
 

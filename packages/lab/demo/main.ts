@@ -106,7 +106,7 @@ async function rules(network: Lab, name: string): Promise<string> {
   const commands =
     name === "nftables"
       ? ["ip", "ip6"].map((family) => ["nft", "list", "table", family, "ip-masq-agent"])
-      : ["iptables", "ip6tables"].map((tool) => [name.replace("iptables", tool) + "-save", "-t", "nat"]);
+      : ["iptables", "ip6tables"].map((tool) => [`${name.replace("iptables", tool)}-save`, "-t", "nat"]);
   const results = await Promise.all(commands.map((words) => network.run(words)));
   return results.map(({ stdout }) => stdout.replaceAll(/^(?:#|:).*\n/gm, "")).join("");
 }

@@ -1,0 +1,64 @@
+import { BackendError, type ReconcileEvent } from "@ip-masq-agent/core";
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { textLine } from "./log.ts";
+import { createReport } from "./report.ts";
+
+function lines(events: readonly ReconcileEvent[]): readonly string[] {
+  const told: string[] = [];
+  const logger = pino(
+    { level: "info", base: null, formatters: { level: (level) => ({ level }) } },
+    { write: (line: string) => told.push(line) },
+  );
+  for (const event of events) createdOnce(logger)(event);
+  return told.map((line) => {
+    const { level, msg } = JSON.parse(line) as { level: string; msg: string };
+    return `${level}: ${msg}`;
+  });
+}
+
+let report: { readonly logger: unknown; readonly tell: (event: ReconcileEvent) => void } | undefined;
+function createdOnce(logger: Parameters<typeof createReport>[0]): (event: ReconcileEvent) => void {
+  if (report?.logger !== logger) report = { logger, tell: createReport(logger) };
+  return report.tell;
+}
+
+const at = { backend: "nftables", family: "IPv4", at: 0 } as const;
+const pass = { ...at, type: "synced", trigger: "resync", durationMs: 1, summary: "", readings: [] } as const;
+const failed = (reason: "lock" | "timeout"): ReconcileEvent => ({
+  ...{ ...pass, result: "failed", retryInMs: 100 },
+  error: new BackendError({ reason, backend: "nftables", operation: "apply", message: reason }),
+});
+
+test("one line for each change of state, and none for a state that goes on", () => {
+  expect(
+    lines([
+      { ...pass, trigger: "start", result: "applied", summary: "rewrites" },
+      { ...pass, result: "in_sync" },
+      { ...pass, result: "in_sync" },
+      failed("lock"),
+      failed("lock"),
+      failed("timeout"),
+      { ...pass, result: "in_sync" },
+      { ...at, type: "drift", differences: [{ kind: "missing", subject: "chain" }] },
+      { ...pass, result: "applied", repair: { result: "repaired", afterMs: 5 } },
+      { ...at, type: "removed", what: [] },
+      { ...at, type: "removed", what: ["table"] },
+    ]),
+  ).toEqual([
+    "info: rules written, and observed in force",
+    "error: reconcile failed; the rules in the kernel stay as they are",
+    "error: reconcile failed; the rules in the kernel stay as they are",
+    "info: rules in force, nothing to write",
+    "warn: drift: the kernel's rules are not what was in force",
+    "info: drift repaired",
+    "info: old rules removed",
+  ]);
+});
+
+test("the text form quotes what needs it", () => {
+  const line = textLine(
+    '{"time":"2026-01-01T00:00:00.000Z","level":"warn","msg":"drift found","kinds":"1 missing","count":3,"name":"a"}',
+  );
+  expect(line).toBe('2026-01-01T00:00:00.000Z WARN  drift found kinds="1 missing" count=3 name=a\n');
+});
