@@ -1,30 +1,46 @@
+import type { Family } from "@ip-masq-agent/core";
 import { commentPrefix, hookChain, isTreeChain } from "./names.ts";
-import { type SavedTable, splitWords, targetOf } from "./parse.ts";
+import { commentOf, parseRule, type SavedRule, type SavedTable, targetOf } from "./parse.ts";
 
-/** Chains of earlier runs under another name, and the rules of POSTROUTING that lead to them, as printed. */
+/** What earlier runs under another chain name left: their chains, and the rules of POSTROUTING that lead there, as printed. */
 export interface Leftovers {
   readonly chains: readonly string[];
   readonly jumps: readonly string[];
 }
 
 /**
- * The Go original wrote comments that begin `ip-masq-agent:` on its jump (most versions) and on the rules of its chain
- * (all of them), and so do we: a chain that such a jump leads to, or that holds such a rule, was an agent's own. What
- * carries no such comment is somebody else's, whatever its name.
+ * Chains other than ours that may be an agent's own. The Go original wrote comments that begin `ip-masq-agent:` on its
+ * jump (most versions) and on every rule of its chain (all of them), and so do we on both: a chain that such a jump
+ * leads to or that holds such a rule. What carries no such comment is somebody else's, whatever its name.
  */
-export function findLeftovers(table: SavedTable, chain: string): Leftovers {
-  const commented = table.rules.filter(({ text }) => commentOf(text)?.startsWith(commentPrefix));
-  const names = commented.map((rule) => (rule.chain === hookChain ? targetOf(rule.text) : rule.chain));
-  const exists = new Set(table.chains);
-  const chains = [...new Set(names)].filter(
-    (name) => name !== undefined && name !== chain && !isTreeChain(name) && exists.has(name),
-  ) as string[];
-  const jumps = table.rules.filter((rule) => rule.chain === hookChain && chains.includes(targetOf(rule.text) ?? ""));
+export function suspectChains(table: SavedTable, chain: string): ReadonlySet<string> {
+  const names = table.rules.filter(isMarked).map((rule) => (rule.chain === hookChain ? targetOf(rule.text) : rule.chain));
+  const others = new Set(table.chains.filter((name) => name !== chain && !isTreeChain(name)));
+  return new Set(names.filter((name) => name !== undefined && others.has(name)) as string[]);
+}
+
+/**
+ * Of the suspects, given all their rules: those that hold nothing but what an agent writes. Somebody's rule with our
+ * comment in KUBE-POSTROUTING must not cost the node that chain; a chain of ours with somebody's rule in it can stay,
+ * because nothing leads there once the marked jump is gone.
+ */
+export function findLeftovers(family: Family, { rules }: SavedTable, suspects: ReadonlySet<string>): Leftovers {
+  const mixed = new Set(rules.filter((rule) => !isAgents(family, rule)).map((rule) => rule.chain));
+  const chains = [...suspects].filter((name) => !mixed.has(name));
+  const jumps = rules.filter((rule) => {
+    const target = rule.chain === hookChain ? (targetOf(rule.text) ?? "") : "";
+    return chains.includes(target) || (suspects.has(target) && isMarked(rule));
+  });
   return { chains, jumps: jumps.map(({ text }) => text) };
 }
 
-function commentOf(text: string): string | undefined {
-  const words = splitWords(text);
-  const at = words.indexOf("--comment");
-  return at < 0 ? undefined : words[at + 1];
+function isAgents(family: Family, rule: SavedRule): boolean {
+  if (isMarked(rule)) return true;
+  const action = parseRule(family, rule.text)?.action;
+  if (action === undefined) return false;
+  return action.kind === "return" || action.kind === "masquerade" || isTreeChain(action.chain);
+}
+
+function isMarked({ text }: SavedRule): boolean {
+  return text.includes(commentPrefix) && commentOf(text)?.startsWith(commentPrefix) === true;
 }

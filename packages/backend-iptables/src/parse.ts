@@ -25,13 +25,14 @@ export function parseSave(text: string, concerns: (chain: string, line: string) 
   const rules: SavedRule[] = [];
   let state: "before" | "inside" | "after" = "before";
   for (let from = 0; from < text.length; ) {
-    const end = text.indexOf("\n", from);
+    const end = endOfLine(text, from);
     if (end < 0) return undefined;
     const line = text.slice(from, end);
     from = end + 1;
     if (line === "*nat") state = "inside";
     else if (line === "COMMIT" && state === "inside") state = "after";
-    else if (state !== "inside" || line.startsWith("#")) continue;
+    else if (state === "before" || line.startsWith("#")) continue;
+    else if (state === "after") return undefined;
     else if (line.startsWith(":")) {
       const [name = "", policy] = line.slice(1).split(" ");
       if (policy === "-") chains.push(name);
@@ -42,6 +43,13 @@ export function parseSave(text: string, concerns: (chain: string, line: string) 
     }
   }
   return state === "after" ? { chains, rules } : undefined;
+}
+
+/** Comments may hold line breaks, which are printed as they are: what no line begins with belongs to the rule before. */
+function endOfLine(text: string, from: number): number {
+  let end = text.indexOf("\n", from);
+  while (text[from] === "[" && end >= 0 && !"[:#C".includes(text[end + 1] ?? "")) end = text.indexOf("\n", end + 1);
+  return end;
 }
 
 /** `[12:720] -A CHAIN …`. */
@@ -88,6 +96,8 @@ export function parseRule(family: Family, text: string): IptablesRule | undefine
         if (next() !== "random") return undefined;
         break;
       case "--probability":
+        // Two draws in one rule are not the second alone.
+        if (rule.draws !== undefined) return undefined;
         rule.draws = Math.round(Number(next()) * 2 ** 31);
         break;
       case "--comment":
@@ -137,9 +147,19 @@ function parsePorts(word: string): PortRange | undefined {
   return match === null ? undefined : { first: Number(match[1]), last: Number(match[2] ?? match[1]) };
 }
 
-/** The chain a rule leads to by -j or -g, from its text alone; the last such words are the action. */
+/** The chain or target a rule leads to by -j or -g, from its text alone. */
 export function targetOf(text: string): string | undefined {
-  return /.* -[jg] (\S+)/.exec(` ${text}`)?.[1];
+  const words = splitWords(text);
+  // A comment may be the word -j, and what follows the target may say anything.
+  const at = words.findIndex((word, index) => (word === "-j" || word === "-g") && words[index - 1] !== "--comment");
+  return at < 0 ? undefined : words[at + 1];
+}
+
+/** A rule's comment; undefined: none. */
+export function commentOf(text: string): string | undefined {
+  const words = splitWords(text);
+  const at = words.indexOf("--comment");
+  return at < 0 ? undefined : words[at + 1];
 }
 
 /** Words as iptables quotes them: in double quotes with backslashes where they hold a space or a quote. */
