@@ -14,7 +14,9 @@ export interface Leftovers {
  * leads to or that holds such a rule. What carries no such comment is somebody else's, whatever its name.
  */
 export function suspectChains(table: SavedTable, chain: string): ReadonlySet<string> {
-  const names = table.rules.filter(isMarked).map((rule) => (rule.chain === hookChain ? targetOf(rule.text) : rule.chain));
+  const names = table.rules
+    .filter(isMarked)
+    .map((rule) => (rule.chain === hookChain ? targetOf(rule.text) : rule.chain));
   const others = new Set(table.chains.filter((name) => name !== chain && !isTreeChain(name)));
   return new Set(names.filter((name) => name !== undefined && others.has(name)) as string[]);
 }

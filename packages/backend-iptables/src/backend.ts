@@ -43,5 +43,6 @@ export function runnerOf(options: IptablesOptions): IptablesRunner {
     launcher: options.launcher ?? [],
     timeoutMs: options.timeoutMs ?? 30_000,
     lockWaitSeconds: options.lockWaitSeconds ?? 5,
+    plainTools: new Set(),
   };
 }

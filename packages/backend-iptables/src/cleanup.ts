@@ -1,7 +1,7 @@
 import { BackendError, type Family } from "@ip-masq-agent/core";
 import { type IptablesRunner, readProc, runRestore } from "./iptables.ts";
 import { hookChain, legacyTablesFile } from "./names.ts";
-import { observeTable } from "./observe.ts";
+import { isSpent, observeTable } from "./observe.ts";
 import { renderRestore } from "./render.ts";
 
 /**
@@ -22,9 +22,7 @@ export async function removeRules(
   });
   if (seen === undefined) return [];
   const jumps = [...seen.jumps.map(({ text }) => text), ...seen.leftovers.jumps];
-  const chains = [...seen.chains.keys(), ...seen.leftovers.chains].filter(
-    (name) => !(seen.pinned.has(name) && seen.chains.get(name)?.length === 0),
-  );
+  const chains = [...seen.chains.keys(), ...seen.leftovers.chains].filter((name) => !isSpent(name, seen));
   if (jumps.length + chains.length === 0) return [];
   const transaction = renderRestore({
     chains: chains.filter((name) => seen.pinned.has(name)).map((name) => ({ name, rules: [] })),
@@ -37,7 +35,7 @@ export async function removeRules(
 }
 
 /** Only looking for legacy rules would load the legacy modules, for good, on a node that never had them. */
-async function mayHoldRules(runner: IptablesRunner, family: Family, signal: AbortSignal): Promise<boolean> {
+export async function mayHoldRules(runner: IptablesRunner, family: Family, signal: AbortSignal): Promise<boolean> {
   if (runner.variant === "nft") return true;
   const tables = await readProc(runner, legacyTablesFile(family), signal);
   return tables?.split("\n").includes("nat") ?? false;

@@ -14,7 +14,11 @@ export interface FailedRun {
   readonly aborted: boolean;
   readonly timeoutMs: number;
   readonly lockWaitSeconds: number;
+  /** What the tool was given on stdin. */
+  readonly input: string;
   readonly stderr: string;
+  /** How the process ended, for those that say nothing: a signal, an exit code, why it could not be started. */
+  readonly ending: string;
   readonly cause: unknown;
 }
 
@@ -32,9 +36,13 @@ export function classify(run: FailedRun): BackendError {
   });
 }
 
-function explain({ tool, stderr, ...run }: FailedRun): readonly [FailureReason, string] {
-  const said = lastLine(stderr);
-  const says = (pattern: RegExp) => pattern.test(stderr);
+function explain({ tool, ...run }: FailedRun): readonly [FailureReason, string] {
+  const said = complaint(run.stderr) || run.ending;
+  const says = (pattern: RegExp) => pattern.test(`${run.stderr}\n${run.ending}`);
+  const capabilities = run.backend === "iptables-legacy" ? "NET_ADMIN and NET_RAW" : "NET_ADMIN";
+  if (says(/error while loading shared libraries/)) {
+    return ["tool_missing", `${tool} cannot be started: ${said}; install the package iptables with all that it needs`];
+  }
   if (run.notFound) return ["tool_missing", `${tool} is not in PATH; install the package iptables`];
   if (run.aborted) return ["other", `${tool} was ended because the agent stops`];
   if (says(/holding the xtables lock/i)) {
@@ -50,13 +58,16 @@ function explain({ tool, stderr, ...run }: FailedRun): readonly [FailureReason, 
     ];
   }
   if (run.timedOut) return ["timeout", `${tool} was ended after ${run.timeoutMs} ms without a result`];
-  if (says(/Permission denied|Operation not permitted|must be root/i)) {
-    const capabilities = run.backend === "iptables-legacy" ? "NET_ADMIN and NET_RAW" : "NET_ADMIN";
+  if (says(/Permission denied|Operation not permitted|must be root|EACCES/i)) {
     return ["permission", `${tool} may not ${run.operation}: ${said}; run as root with ${capabilities}`];
+  }
+  // A legacy restore says no more than this, whether the kernel has no nat table or the process no right to see it.
+  if (says(/unable to initialize table/i)) {
+    return ["unsupported", `${tool}: ${said}; the kernel has no iptable_nat, or the agent has not ${capabilities}`];
   }
   if (
     says(
-      /Table does not exist|can't initialize|do you need to insmod|Could not fetch rule set generation id|Protocol not supported|Couldn't load (?:match|target)|unknown option "--random-fully"|CHAIN_ADD failed \(Operation not supported\)|Extension .* not supported|missing kernel module/i,
+      /Table does not exist|can't initialize|do you need to insmod|Could not fetch rule set generation id|Protocol not supported|Couldn't load (?:match|target `MASQUERADE')|unknown option "--random-fully"|(?:CHAIN|TABLE|RULE)_\w+ failed \(Operation not supported\)|Extension .* not supported|missing kernel module/i,
     )
   ) {
     return [
@@ -64,20 +75,24 @@ function explain({ tool, stderr, ...run }: FailedRun): readonly [FailureReason, 
       `the kernel or ${tool} lacks what is needed: ${said}; it takes the nat table with MASQUERADE, addrtype, comment and statistic`,
     ];
   }
-  if (
-    says(
-      /line \d+ failed|failed at line|Error occurred at line|Bad argument|invalid|RULE_\w+ failed|CHAIN_\w+ failed|Bad rule/i,
-    )
-  ) {
-    return ["rejected", `${tool} refused the rules: ${said}`];
+  if (says(/line:? \d+|Bad argument|Bad rule|(?:RULE|CHAIN)_\w+ failed/i)) {
+    return ["rejected", `${tool} refused the rules: ${said}${refusedLine(run)}`];
   }
-  return ["other", `${tool} failed: ${said || "without a word"}`];
+  return ["other", `${tool} failed: ${said}`];
 }
 
-/** The tools print usage hints after or before the one line that matters; the first that is no hint says it. */
-function lastLine(stderr: string): string {
+/** What went wrong, without the tool's name and version before it, or hints and warnings around it. */
+function complaint(stderr: string): string {
   const lines = stderr
     .split("\n")
-    .filter((line) => line.trim() !== "" && !/^(?:Try `|Error occurred|Perhaps)/.test(line.trim()));
+    .map((line) => line.replace(/^\S+ v\d\S* \([^)]*\): ?/, "").trim())
+    .filter((line) => line !== "" && !/^(?:#|Try `|Error occurred|Perhaps)/.test(line));
   return escapeForeign(lines[0] ?? "", 300);
+}
+
+/** The line of the transaction that the tool names; for what fails at the end, legacy names the line COMMIT. */
+function refusedLine({ stderr, input }: Pick<FailedRun, "stderr" | "input">): string {
+  const number = /line:? (\d+)/.exec(stderr)?.[1];
+  const line = number === undefined ? undefined : input.split("\n")[Number(number) - 1];
+  return line ? ` (line ${number}: ${escapeForeign(line, 200)})` : "";
 }

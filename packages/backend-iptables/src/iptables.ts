@@ -1,4 +1,5 @@
-import type { Family, Operation } from "@ip-masq-agent/core";
+import { readFile } from "node:fs/promises";
+import { BackendError, type Family, type Operation } from "@ip-masq-agent/core";
 import { execa } from "execa";
 import { classify } from "./failure.ts";
 import { type BackendName, commandPrefix, type Variant } from "./names.ts";
@@ -12,13 +13,15 @@ export interface IptablesRunner {
   readonly timeoutMs: number;
   /** How long a restore waits for the xtables lock, in whole seconds. */
   readonly lockWaitSeconds: number;
+  /** Tools without the variant in their names that were found to be of this variant: `iptables-save`. */
+  readonly plainTools: Set<string>;
 }
 
 interface Run {
-  readonly tool: string;
+  readonly family: Family;
+  readonly verb: "save" | "restore";
   readonly arguments: readonly string[];
   readonly operation: Operation;
-  readonly family?: Family;
   readonly input?: string;
   readonly signal: AbortSignal;
 }
@@ -28,8 +31,7 @@ const maxOutputBytes = 512 * 1024 * 1024;
 
 /** The whole nat table with counters: iptables cannot save less. */
 export function runSave(runner: IptablesRunner, family: Family, signal: AbortSignal): Promise<string> {
-  const tool = toolName(runner.variant, family, "save");
-  return runTool(runner, { tool, arguments: ["-c", "-t", "nat"], operation: "observe", family, signal });
+  return runTool(runner, { family, verb: "save", arguments: ["-c", "-t", "nat"], operation: "observe", signal });
 }
 
 /**
@@ -43,29 +45,65 @@ export async function runRestore(
   input: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const tool = toolName(runner.variant, family, "restore");
-  const wait = ["-w", `${runner.lockWaitSeconds}`];
-  await runTool(runner, { tool, arguments: ["--noflush", ...wait], operation, family, input, signal });
+  const words = ["--noflush", "-w", `${runner.lockWaitSeconds}`];
+  await runTool(runner, { family, verb: "restore", arguments: words, operation, input, signal });
 }
 
 /** `iptables v1.8.9 (legacy)`; loads no module and touches no table. */
-export function runVersion(runner: IptablesRunner, family: Family, signal: AbortSignal): Promise<string> {
-  const tool = toolName(runner.variant, family, "restore");
-  return runTool(runner, { tool, arguments: ["--version"], operation: "probe", family, signal });
+export function runVersion(runner: IptablesRunner, signal: AbortSignal): Promise<string> {
+  return runTool(runner, { family: "IPv4", verb: "restore", arguments: ["--version"], operation: "probe", signal });
 }
 
-/** A file of /proc as the tools would see it; undefined where it does not exist or cannot be read. */
+/** The variant that `--version` names. Before 1.8 the one there was is legacy and says nothing of it. */
+export function variantOf(version: string): Variant {
+  return version.includes("(nf_tables)") ? "nft" : "legacy";
+}
+
+/** A file of /proc as the tools would see it; undefined where it does not exist. */
 export async function readProc(runner: IptablesRunner, file: string, signal: AbortSignal): Promise<string | undefined> {
-  const run = { tool: "cat", arguments: [file], operation: "probe", signal } as const;
-  return runTool(runner, run).catch(() => undefined);
+  if (runner.launcher.length > 0) {
+    const run = { operation: "probe", arguments: [file], signal } as const;
+    return runProgram(runner, "cat", run).catch((error: unknown) => {
+      if (error instanceof BackendError && error.stderr.includes("No such file")) return undefined;
+      throw error;
+    });
+  }
+  try {
+    return await readFile(file, { encoding: "utf8", signal });
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    const why = { reason: "permission", operation: "probe", message: `cannot read ${file}: ${String(cause)}` } as const;
+    throw new BackendError({ ...why, backend: runner.name, cause });
+  }
 }
 
-function toolName(variant: Variant, family: Family, verb: "save" | "restore"): string {
-  return `${commandPrefix(family)}-${variant}-${verb}`;
-}
-
+/**
+ * Runs the tool that has the variant in its name. Where a distribution has none of that name (iptables before 1.8 has
+ * not, nor have some images), the one without does if it says that it is of this variant.
+ */
 async function runTool(runner: IptablesRunner, run: Run): Promise<string> {
-  const [file = run.tool, ...before] = [...runner.launcher, run.tool];
+  const plain = `${commandPrefix(run.family)}-${run.verb}`;
+  if (!runner.plainTools.has(plain)) {
+    try {
+      return await runProgram(runner, `${commandPrefix(run.family)}-${runner.variant}-${run.verb}`, run);
+    } catch (missing) {
+      if (!(missing instanceof BackendError) || missing.reason !== "tool_missing") throw missing;
+      const { operation, family, signal } = run;
+      const asking = { operation, family, signal, arguments: ["--version"] };
+      const version = await runProgram(runner, plain, asking).catch(() => undefined);
+      if (version === undefined || variantOf(version) !== runner.variant) throw missing;
+    }
+    runner.plainTools.add(plain);
+  }
+  return runProgram(runner, plain, run);
+}
+
+async function runProgram(
+  runner: IptablesRunner,
+  tool: string,
+  run: Omit<Run, "family" | "verb"> & { readonly family?: Family },
+): Promise<string> {
+  const [file = tool, ...before] = [...runner.launcher, tool];
   const result = await execa(file, [...before, ...run.arguments], {
     ...(run.input === undefined ? { stdin: "ignore" } : { input: run.input }),
     cancelSignal: run.signal,
@@ -79,7 +117,7 @@ async function runTool(runner: IptablesRunner, run: Run): Promise<string> {
   if (!result.failed) return result.stdout;
   throw classify({
     backend: runner.name,
-    tool: run.tool,
+    tool,
     operation: run.operation,
     family: run.family,
     notFound: result.code === "ENOENT" || result.exitCode === 127,
@@ -87,7 +125,9 @@ async function runTool(runner: IptablesRunner, run: Run): Promise<string> {
     aborted: result.isCanceled,
     timeoutMs: runner.timeoutMs,
     lockWaitSeconds: runner.lockWaitSeconds,
+    input: run.input ?? "",
     stderr: result.stderr ?? "",
+    ending: result.originalMessage ?? result.signal ?? `exit code ${result.exitCode}`,
     cause: result,
   });
 }

@@ -1,7 +1,14 @@
-import { BackendError, type Counters, type Family, type FamilyPolicy, type Observation } from "@ip-masq-agent/core";
-import { findLeftovers, type Leftovers } from "./adopt.ts";
+import {
+  BackendError,
+  type Counters,
+  escapeForeign,
+  type Family,
+  type FamilyPolicy,
+  type Observation,
+} from "@ip-masq-agent/core";
+import { findLeftovers, type Leftovers, suspectChains } from "./adopt.ts";
 import { type IptablesRunner, runSave } from "./iptables.ts";
-import { commentPrefix, hookChain, isTreeChain } from "./names.ts";
+import { commentPrefix, hookChain, isTreeChain, treePrefix } from "./names.ts";
 import { isJump, parseRule, parseSave, type SavedRule, type SavedTable, targetOf } from "./parse.ts";
 import { renderRule } from "./render.ts";
 import { type IptablesChain, policyOf, rulesetOf } from "./ruleset.ts";
@@ -10,7 +17,7 @@ import { type IptablesChain, policyOf, rulesetOf } from "./ruleset.ts";
 export interface IptablesObservation extends Observation {
   /** Our chain and those of the tree, each with its rules as text in our own spelling. */
   readonly chains: ReadonlyMap<string, readonly string[]>;
-  /** Rules of POSTROUTING that lead to our chain, as printed. */
+  /** Rules of POSTROUTING that lead to any chain of ours, as printed. */
   readonly jumps: readonly { readonly text: string; readonly valid: boolean }[];
   /** What the Go original, or we under another name, left behind. */
   readonly leftovers: Leftovers;
@@ -33,69 +40,81 @@ export async function observeTable(
     backend: runner.name,
     operation: "observe",
     family,
-    message: `the output of iptables-save for the nat table is not whole (${text.length} characters, no *nat … COMMIT)`,
+    message: `the nat table cannot be read: what iptables-save printed is not whole, from *nat to COMMIT (${said(text)})`,
   });
+}
+
+/** iptables-nft-save ends well and prints one comment where nft wrote rules into the table that it cannot tell. */
+function said(text: string): string {
+  const line = text.split("\n").find((comment) => comment.includes("incompatible"));
+  return line === undefined ? `${text.length} characters` : escapeForeign(line.replace(/^# /, ""), 200);
 }
 
 /** The observation that saved text amounts to; undefined where the text is not whole. */
 export function observationOf(family: Family, chain: string, text: string): IptablesObservation | undefined {
   const isOurs = (name: string) => name === chain || isTreeChain(name);
-  const table = parseSave(
-    text,
-    (name, line) =>
-      isOurs(name) ||
-      name === hookChain ||
-      line.includes(commentPrefix) ||
-      line.includes(chain) ||
-      line.includes("IPMASQ-"),
-  );
-  if (table === undefined) return undefined;
+  const words = [commentPrefix, chain, treePrefix];
+  const concerns = (name: string, line: string) =>
+    name === hookChain || isOurs(name) || words.some((word) => line.includes(word));
+  const ours = parseSave(text, concerns);
+  if (ours === undefined) return undefined;
+  const suspects = suspectChains(ours, chain);
+  // The second reading is for the day of a new chain name, and keeps all rules in and to the chains under the old one.
+  words.push(...suspects);
+  const table = suspects.size === 0 ? ours : (parseSave(text, concerns) ?? ours);
+  const leftovers = findLeftovers(family, table, suspects);
+
   const own = table.rules.filter((rule) => isOurs(rule.chain));
   const chains = new Map<string, string[]>();
   for (const name of table.chains) if (isOurs(name)) chains.set(name, []);
   for (const rule of own) chains.get(rule.chain)?.push(inOurSpelling(family, rule.text));
   const jumps = table.rules
-    .filter((rule) => rule.chain === hookChain && targetOf(rule.text) === chain)
+    .filter((rule) => rule.chain === hookChain && isOurs(targetOf(rule.text) ?? ""))
     .map(({ text: jump }) => ({ text: jump, valid: isJump(parseRule(family, jump), chain) }));
-  const leftovers = findLeftovers(table, chain);
+  const pinned = pinnedChains(table, isOurs, leftovers);
+  const inUse = new Map([...chains].filter(([name]) => !isSpent(name, { chains, pinned })));
   let policy: { readonly read: FamilyPolicy | undefined } | undefined;
   return {
     family,
     chains,
     jumps,
     leftovers,
-    pinned: pinnedChains(text, table, isOurs, leftovers),
-    present: chains.size > 0 || jumps.length > 0 || leftovers.chains.length > 0,
+    pinned,
+    present: inUse.size + jumps.length + leftovers.chains.length + leftovers.jumps.length > 0,
     counters: countersOf(own),
     /** Read when first asked for: at every resync nobody does, and for a tree it costs more than the comparison. */
     get policy() {
-      policy ??= { read: readPolicy(family, chain, chains, jumps) };
+      policy ??= { read: readPolicy(family, chain, inUse, jumps) };
       return policy.read;
     },
   };
 }
 
-/** Almost every line is one of the two forms that all versions print as we do; the others are read and written anew. */
+/** A chain that others still lead to can only be emptied; once it is, there is nothing left to do with it. */
+export function isSpent(name: string, { chains, pinned }: Pick<IptablesObservation, "chains" | "pinned">): boolean {
+  return pinned.has(name) && chains.get(name)?.length === 0;
+}
+
+/**
+ * Almost every line is one of the two forms that all versions print as we do, and the others are read and written anew.
+ * The dot: the C library prints `::1.2.3.4`, which is `::102:304` to us.
+ */
 function inOurSpelling(family: Family, text: string): string {
-  if (/^-d \S+ (?:-j RETURN|-g \S+)$/.test(text)) return text;
+  const known = family === "IPv4" ? /^-d \S+ (?:-j RETURN|-g \S+)$/ : /^-d [^\s.]+ (?:-j RETURN|-g \S+)$/;
+  if (known.test(text)) return text;
   const rule = parseRule(family, text);
   return rule === undefined ? text : renderRule(rule);
 }
 
 /** Chains of ours, or left over, that a rule of somebody else's chain leads to. */
 function pinnedChains(
-  text: string,
-  table: SavedTable,
+  { rules }: SavedTable,
   isOurs: (name: string) => boolean,
   leftovers: Leftovers,
 ): ReadonlySet<string> {
   const old = new Set(leftovers.chains);
-  const foreign = (rule: SavedRule) => !isOurs(rule.chain) && rule.chain !== hookChain && !old.has(rule.chain);
-  const rules =
-    old.size === 0
-      ? table.rules
-      : (parseSave(text, (_, line) => old.has(targetOf(line) ?? ""))?.rules ?? []).concat(table.rules);
-  const targets = rules.filter(foreign).map((rule) => targetOf(rule.text) ?? "");
+  const foreign = rules.filter((rule) => !isOurs(rule.chain) && rule.chain !== hookChain && !old.has(rule.chain));
+  const targets = foreign.map((rule) => targetOf(rule.text) ?? "");
   return new Set(targets.filter((target) => isOurs(target) || old.has(target)));
 }
 

@@ -1,6 +1,6 @@
 import { type Difference, listDifferences, type Plan } from "@ip-masq-agent/core";
 import { hookChain } from "./names.ts";
-import type { IptablesObservation } from "./observe.ts";
+import { type IptablesObservation, isSpent } from "./observe.ts";
 import { renderRestore, renderRule } from "./render.ts";
 import type { IptablesRuleset } from "./ruleset.ts";
 
@@ -32,11 +32,6 @@ export function planChange(desired: IptablesRuleset, seen: IptablesObservation):
     }),
     summary: summaryOf(chains.length, gone.length, jumps.length, append.length),
   };
-}
-
-/** A stale chain that others still lead to is emptied; then there is nothing left to do with it. */
-function isSpent(name: string, seen: IptablesObservation): boolean {
-  return seen.pinned.has(name) && seen.chains.get(name)?.length === 0;
 }
 
 function compareChain(

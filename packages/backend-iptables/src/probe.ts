@@ -1,5 +1,5 @@
 import { BackendError, type Capabilities } from "@ip-masq-agent/core";
-import { type IptablesRunner, runVersion } from "./iptables.ts";
+import { type IptablesRunner, runVersion, variantOf } from "./iptables.ts";
 
 /** No field beyond the common ones: what else we write, every iptables since 1.6.2 and kernel since 3.14 takes. */
 export type IptablesCapabilities = Capabilities;
@@ -9,10 +9,9 @@ export type IptablesCapabilities = Capabilities;
  * `--test` takes a jump to a chain that does not exist. What the kernel lacks shows at the first look or write.
  */
 export async function probe(runner: IptablesRunner, signal: AbortSignal): Promise<IptablesCapabilities> {
-  const text = await runVersion(runner, "IPv4", signal);
+  const text = await runVersion(runner, signal);
   const toolVersion = /v(\d+(?:\.\d+)+)/.exec(text)?.[1] ?? "unknown";
-  // Before 1.8 the one variant is legacy and says nothing of it.
-  const variant = /\((nf_tables|legacy)\)/.exec(text)?.[1] === "nf_tables" ? "nft" : "legacy";
+  const variant = variantOf(text);
   if (variant !== runner.variant) {
     throw new BackendError({
       reason: "unsupported",

@@ -60,6 +60,8 @@ export function createLane(options: LaneOptions): Lane {
     const started = clock.monotonic();
     const outcome = await reconcile({ ...options, desired, last, changed: trigger === "config", onDrift });
     const failed = outcome.result === "failed";
+    // What was cut short by our own stop is no failure to tell anybody of.
+    if (failed && signal.aborted) return { result: "failed", nextInMs: undefined };
     failures = failed ? failures + 1 : 0;
     const nextInMs = failed ? delayAfterFailure() : options.resyncIntervalMs();
     const repair = drift && {
