@@ -86,6 +86,54 @@ describe("config changes", () => {
   });
 });
 
+describe("choosing", () => {
+  test.each([
+    ["a fresh node", [], "auto", "nftables", "no trace of kube-proxy"],
+    ["kube-proxy in nftables", ["nft add table ip kube-proxy"], "auto", "nftables", "kube-proxy has a table"],
+    [
+      "kube-proxy in iptables-nft",
+      ["iptables-nft -t nat -N KUBE-SERVICES"],
+      "auto",
+      "iptables-nft",
+      "chains are in iptables-nft",
+    ],
+    [
+      "kube-proxy in iptables-legacy",
+      ["iptables-legacy -t nat -N KUBE-POSTROUTING"],
+      "auto",
+      "iptables-legacy",
+      "chains are in iptables-legacy",
+    ],
+    [
+      "kube-proxy for IPv6 alone",
+      ["ip6tables-nft -t nat -N KUBE-SERVICES"],
+      "auto",
+      "iptables-nft",
+      "chains are in iptables-nft",
+    ],
+    [
+      "a node of iptables-legacy",
+      ["iptables-legacy -t nat -A POSTROUTING -o x -j RETURN"],
+      "iptables",
+      "iptables-legacy",
+      "rules are in iptables-legacy",
+    ],
+    ["iptables on a fresh node", [], "iptables", "iptables-nft", "iptables-nft can run here"],
+  ])("%s", async (_, commands, choice, chosen, why) => {
+    await node.write("{}");
+    for (const command of commands) await node.must(...command.split(" "));
+    const line = await node.start(`--backend=${choice}`).line(({ msg }) => msg === "backend chosen");
+    expect(line).toMatchObject({ backend: chosen, why: expect.stringContaining(why) });
+  });
+
+  test("looking does not load the legacy tables", async () => {
+    await node.write("{}");
+    await node.start("--backend=auto").line(inForce);
+    const tables = await node.lab.run(["cat", "/proc/net/ip_tables_names"]);
+    expect(tables.stdout).not.toContain("nat");
+  });
+});
+
 describe("switching", () => {
   test("from any backend to any other, each cleans the former's rules after its own are in force", async () => {
     await node.write("nonMasqueradeCIDRs: [10.0.0.0/8, fd00::/8]\n");
