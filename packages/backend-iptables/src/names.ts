@@ -40,6 +40,7 @@ export function treeChain(prefix: Prefix): string {
 
 /** Exactly the names above: an operator may well call a chain IPMASQ-something, with `--masq-chain` or without us. */
 export function isTreeChain(name: string): boolean {
+  if (!name.startsWith(treePrefix)) return false;
   return name === translateChain || /^IPMASQ-(?:[0-9a-f]{8}-\d{1,2}|[0-9a-f]{20})$/.test(name);
 }
 

@@ -34,12 +34,14 @@ export function parseSave(text: string, concerns: (chain: string, line: string) 
     else if (state === "before" || line.startsWith("#")) continue;
     else if (state === "after") return undefined;
     else if (line.startsWith(":")) {
-      const [name = "", policy] = line.slice(1).split(" ");
-      if (policy === "-") chains.push(name);
+      const space = line.indexOf(" ");
+      if (line[space + 1] === "-") chains.push(line.slice(1, space));
     } else {
-      const rule = parseLine(line);
-      if (rule === undefined) return undefined;
-      if (concerns(rule.chain, line)) rules.push(rule);
+      const start = line.indexOf("] -A ");
+      if (!line.startsWith("[") || start < 0) return undefined;
+      const space = line.indexOf(" ", start + 5);
+      const chain = line.slice(start + 5, space < 0 ? undefined : space);
+      if (concerns(chain, line)) rules.push({ chain, text: space < 0 ? "" : line.slice(space + 1), ...countsOf(line) });
     }
   }
   return state === "after" ? { chains, rules } : undefined;
@@ -52,19 +54,10 @@ function endOfLine(text: string, from: number): number {
   return end;
 }
 
-/** `[12:720] -A CHAIN …`. */
-function parseLine(line: string): SavedRule | undefined {
-  const start = line.indexOf("] -A ");
+/** `[12:720]`: packets and bytes. */
+function countsOf(line: string): { readonly packets: number; readonly bytes: number } {
   const colon = line.indexOf(":");
-  if (!line.startsWith("[") || start < 0 || colon > start) return undefined;
-  const from = start + 5;
-  const space = line.indexOf(" ", from);
-  return {
-    chain: line.slice(from, space < 0 ? undefined : space),
-    text: space < 0 ? "" : line.slice(space + 1),
-    packets: Number(line.slice(1, colon)),
-    bytes: Number(line.slice(colon + 1, start)),
-  };
+  return { packets: Number(line.slice(1, colon)), bytes: Number(line.slice(colon + 1, line.indexOf("]"))) };
 }
 
 /** A rule's text as a value, in the words of any version since 1.8; undefined for what none of our rules says. */

@@ -1,4 +1,4 @@
-import { families, type Family } from "@ip-masq-agent/core";
+import { type Family, families } from "@ip-masq-agent/core";
 import { type IptablesOptions, runnerOf } from "./backend.ts";
 import { mayHoldRules } from "./cleanup.ts";
 import { runSave } from "./iptables.ts";

@@ -25,6 +25,15 @@ for (const toolchain of toolchains()) {
         await run([...toolchain.prefix, tool, "-t", "nat", ...words]);
       }
     };
+    /** Tools of nf_tables know nothing of legacy rules. */
+    const withNft = (name: string, command: string): Tampering => ({
+      name,
+      kinds: ["jump", "table"],
+      async tamper(_, family) {
+        const words = command.replace("FAMILY", family === "IPv4" ? "ip" : "ip6");
+        await run([...toolchain.prefix, "nft", ...words.split(" ")]);
+      },
+    });
     const tampering = (name: string, kinds: Tampering["kinds"], ...lines: readonly string[]): Tampering => ({
       name,
       kinds,
@@ -53,6 +62,12 @@ for (const toolchain of toolchains()) {
         tampering("the jump is there twice", ["jump"], `-A POSTROUTING -m addrtype ! --dst-type LOCAL -j ${chain}`),
         tampering("a jump has no condition", ["jump"], `-I POSTROUTING -j ${chain}`),
         tampering("a jump has another condition", ["jump"], `-A POSTROUTING -p udp -j ${chain}`),
+        ...(variant === "nft"
+          ? [
+              withNft("the ruleset is flushed", "flush ruleset"),
+              withNft("the nat table is deleted", "delete table FAMILY nat"),
+            ]
+          : []),
       ],
       foreign: {
         async install() {

@@ -8,7 +8,10 @@ import { type NftRule, rulesetOf } from "./ruleset.ts";
 
 const able = { variant: "", toolVersion: "", randomFully: true };
 const desired = policy("IPv4", ["10.0.0.0/8", "172.16.0.0/12"]);
-const whole = "add table ip ip-masq-agent\ndelete table ip ip-masq-agent\n";
+/** In one transaction, and in two. */
+const whole = /^add table[^{]*table ip ip-masq-agent \{\n {2}set [^}]*\}[^}]*\}\n {2}chain /;
+const fresh =
+  /^add table[^{]*table ip ip-masq-agent \{\n {2}set [^}]*\}[^}]*\}\n\}\n\ntable ip ip-masq-agent \{\n {2}chain /;
 const foreign: NftRule = { kind: "foreign", expression: '[{"accept":null}]' };
 const rules = rulesetOf(desired, able).rules;
 
@@ -39,69 +42,79 @@ const elements = tableOf(desired).set?.elements ?? [];
 const [ten, another] = elements as [NftElement, NftElement];
 const eleven = { first: 0x0b000000n, last: 0x0bffffffn };
 
-const cases: readonly (readonly [string, NftTable | undefined, Partial<Record<DriftKind, number>>, string])[] = [
-  ["nothing", tableOf(desired), {}, ""],
-  ["counters", tableOf(desired, { chain: chainOf(rules, undefined, 7) }), {}, ""],
-  ["elements in another order", tableOf(desired, { set: setOf([another, ten]) }), {}, ""],
-  ["owned by a process", tableOf(desired, { flags: ["owner", "persist"] }), {}, ""],
-  ["table gone", undefined, { table: 1 }, whole],
-  ["table dormant", tableOf(desired, { flags: ["dormant"] }), { table: 1 }, whole],
+const cases: readonly (readonly [string, NftTable | undefined, Partial<Record<DriftKind, number>>, RegExp])[] = [
+  ["nothing", tableOf(desired), {}, /^$/],
+  ["counters", tableOf(desired, { chain: chainOf(rules, undefined, 7) }), {}, /^$/],
+  ["elements in another order", tableOf(desired, { set: setOf([another, ten]) }), {}, /^$/],
+  ["owned by a process", tableOf(desired, { flags: ["owner", "persist"] }), {}, /^$/],
+  ["table gone", undefined, { table: 1 }, fresh],
+  ["table dormant", tableOf(desired, { flags: ["dormant"] }), { table: 1 }, fresh],
   [
     "table dormant, and all else unreadable",
     { flags: ["ip"], set: undefined, chain: undefined, extra: [] },
     { table: 1 },
-    whole,
+    fresh,
   ],
-  ["table empty", tableOf(desired, { set: undefined, chain: undefined }), { missing: 4, jump: 1 }, whole],
-  ["chain gone", tableOf(desired, { chain: undefined }), { jump: 1, missing: 3 }, whole],
+  ["table empty", tableOf(desired, { set: undefined, chain: undefined }), { missing: 4, jump: 1 }, fresh],
+  ["chain gone", tableOf(desired, { chain: undefined }), { jump: 1, missing: 3 }, fresh],
   ["another hook", tableOf(desired, { chain: chainOf(rules, "type nat hook input") }), { jump: 1 }, whole],
   ["set gone", tableOf(desired, { set: undefined }), { missing: 1 }, whole],
   ["set of another shape", tableOf(desired, { set: setOf([ten], "type ifname") }), { modified: 1 }, whole],
   ["extra chain and map", tableOf(desired, { extra: ["chain x", "map y"] }), { extra: 2 }, whole],
-  ["no rules", tableOf(desired, { chain: chainOf([]) }), { missing: 3 }, "flush chain"],
-  ["first rule gone", tableOf(desired, { chain: chainOf(rules.slice(1)) }), { missing: 1 }, "flush chain"],
-  ["foreign rule first", tableOf(desired, { chain: chainOf([foreign, ...rules]) }), { extra: 1 }, "flush chain"],
-  ["foreign rule last", tableOf(desired, { chain: chainOf([...rules, foreign]) }), { extra: 1 }, "flush chain"],
+  ["no rules", tableOf(desired, { chain: chainOf([]) }), { missing: 3 }, /^flush chain/],
+  ["first rule gone", tableOf(desired, { chain: chainOf(rules.slice(1)) }), { missing: 1 }, /^flush chain/],
+  ["foreign rule first", tableOf(desired, { chain: chainOf([foreign, ...rules]) }), { extra: 1 }, /^flush chain/],
+  ["foreign rule last", tableOf(desired, { chain: chainOf([...rules, foreign]) }), { extra: 1 }, /^flush chain/],
   [
     "foreign rule for one of ours",
     tableOf(desired, { chain: chainOf([foreign, ...rules.slice(1)]) }),
     { modified: 1 },
-    "flush chain",
+    /^flush chain/,
   ],
-  ["a rule twice", tableOf(desired, { chain: chainOf([...rules.slice(0, 1), ...rules]) }), { extra: 1 }, "flush chain"],
-  ["other order", tableOf(desired, { chain: chainOf(rules.toReversed()) }), { order: 1 }, "flush chain"],
-  ["no elements", tableOf(desired, { set: setOf([]) }), { missing: 2 }, "add element"],
-  ["element gone", tableOf(desired, { set: setOf([ten]) }), { missing: 1 }, "add element"],
-  ["element extra", tableOf(desired, { set: setOf([eleven, ...elements]) }), { extra: 1 }, "delete element"],
+  [
+    "a rule twice",
+    tableOf(desired, { chain: chainOf([...rules.slice(0, 1), ...rules]) }),
+    { extra: 1 },
+    /^flush chain/,
+  ],
+  ["other order", tableOf(desired, { chain: chainOf(rules.toReversed()) }), { order: 1 }, /^flush chain/],
+  ["no elements", tableOf(desired, { set: setOf([]) }), { missing: 2 }, /^flush set/],
+  ["element gone", tableOf(desired, { set: setOf([ten]) }), { missing: 1 }, /^flush set/],
+  ["element extra", tableOf(desired, { set: setOf([eleven, ...elements]) }), { extra: 1 }, /^flush set/],
   [
     "two ranges as one",
     tableOf(desired, { set: setOf([{ first: 0x0a000000n, last: 0x0bffffffn }, another]) }),
     { missing: 1, extra: 1 },
-    "delete element",
+    /^flush set/,
   ],
   [
     "element with a comment",
     tableOf(desired, { set: setOf([...elements, { foreign: "{}" }]) }),
     { extra: 1 },
-    "flush set",
+    /^flush set/,
   ],
 ];
 
 test.each(cases)("%s", (_, table, kinds, transaction) => {
   const plan = planned(table);
   expect(plan.kinds).toEqual(kinds);
-  if (transaction === "") expect(plan.transaction).toBe("");
-  else expect(plan.transaction.startsWith(transaction)).toBe(true);
-  expect(plan.summary === "").toBe(transaction === "");
+  expect(plan.transaction).toMatch(transaction);
+  expect(plan.summary === "").toBe(plan.transaction === "");
 });
 
 describe("the transaction leaves alone what is right", () => {
-  test("a narrower range for a wider one: the old element goes first", () => {
-    const { transaction, summary } = planned(tableOf(policy("IPv4", ["10.0.0.0/7", "172.16.0.0/12"])));
-    expect(transaction).toBe(
+  const many = (count: number, from = 0) =>
+    Array.from({ length: count }, (_, index) => `20.${(from + index) >> 7}.${((from + index) & 127) * 2}.0/24`);
+
+  test("a narrower range for a wider one in a large set: the old element goes first", () => {
+    const plan = planned(
+      tableOf(policy("IPv4", ["10.0.0.0/7", ...many(1_000)])),
+      policy("IPv4", ["10.0.0.0/8", ...many(1_000)]),
+    );
+    expect(plan.transaction).toBe(
       "delete element ip ip-masq-agent exempt { 10.0.0.0/7 }\nadd element ip ip-masq-agent exempt { 10.0.0.0/8 }\n",
     );
-    expect(summary).toBe("removes 1 elements, adds 1 elements in table ip ip-masq-agent");
+    expect(plan.summary).toBe("adds 1, removes 1 elements of set exempt in table ip ip-masq-agent");
   });
 
   test("a translation changes the rules, and no element", () => {
@@ -118,14 +131,15 @@ describe("the transaction leaves alone what is right", () => {
   });
 
   test.each([
-    [64, "add element"],
-    [65, "flush set"],
-  ])("%d new elements: %s", (count, statement) => {
-    const many = Array.from({ length: count }, (_, index) => `20.0.${index * 2}.0/24`);
-    const { transaction } = planned(tableOf(policy("IPv4", [])), policy("IPv4", many));
+    ["a small set", 999, 1, "flush set"],
+    ["a few in a large one", 1_000, 64, "add element"],
+    ["many in a large one", 1_000, 65, "flush set"],
+  ])("%s: %d elements and %d more", (_, before, more, statement) => {
+    const wanted = policy("IPv4", many(before + more));
+    const { transaction, kinds } = planned(tableOf(policy("IPv4", many(before))), wanted);
+    expect(kinds).toEqual({ missing: more });
     expect(transaction.startsWith(statement)).toBe(true);
-    for (const { first } of policy("IPv4", many).exempt.prefixes) {
-      expect(transaction).toContain(formatPrefix({ family: "IPv4", first, length: 24 }));
-    }
+    const written = statement === "flush set" ? wanted.exempt.prefixes : wanted.exempt.prefixes.slice(-more);
+    expect(transaction.match(/[\d.]+\/\d+/g)).toEqual(written.map(formatPrefix));
   });
 });

@@ -10,10 +10,16 @@ import {
 import { chainName, hookPriority, setName, tableOf } from "./names.ts";
 import { harmlessFlags, type NftObservation } from "./observe.ts";
 import type { NftTable } from "./parse.ts";
-import { renderEdits, renderRange, renderRule, renderWhole } from "./render.ts";
+import { type NftElementEdits, renderEdits, renderFresh, renderRange, renderRule, renderWhole } from "./render.ts";
 import { type NftRule, type NftRuleset, ruleKey } from "./ruleset.ts";
 
-/** With more changes than this the set is emptied and filled: deleting 10,000 elements one by one takes half a minute. */
+/**
+ * Up to so many prefixes the set is emptied and filled: nft reads every set on the node to add or delete an element,
+ * kube-proxy's too. In a larger set one element costs half of a refill (10,000: 80 ms and 150 ms).
+ */
+const smallSet = 1_000;
+
+/** With more changes than this a set of any size is refilled: deleting 10,000 elements one by one takes half a minute. */
 const fewChanges = 64;
 
 /**
@@ -24,38 +30,47 @@ export function planChange(desired: NftRuleset, seen: NftObservation): Plan {
   const { family } = desired;
   const table = tableOf(family);
   if (seen.table === undefined) {
-    return whole(desired, [{ kind: "table", subject: `table ${table}`, expected: `table ${table}` }]);
+    return fresh(desired, [{ kind: "table", subject: `table ${table}`, expected: `table ${table}` }]);
   }
   // `dormant` leaves every rule in place and switches all of them off: what they say does not matter.
   if (!harmlessFlags(seen.table)) {
     const found = `flags ${seen.table.flags.join(",")}`;
-    return whole(desired, [{ kind: "table", subject: `table ${table}`, expected: "no flags", found }]);
+    return fresh(desired, [{ kind: "table", subject: `table ${table}`, expected: "no flags", found }]);
   }
   const frame = compareFrame(desired, seen.table);
   const rules = compareRules(desired, seen.table);
   const elements = compareElements(desired, seen.table);
   const differences = [...frame, ...rules, ...elements.differences];
+  if (seen.table.chain === undefined) return fresh(desired, differences);
   if (frame.length > 0) return whole(desired, differences);
   if (differences.length === 0) return { family, differences, transaction: "", summary: "" };
-  const refill = elements.foreign > 0 || elements.add.length + elements.remove.length > fewChanges;
-  const edits = {
-    refill,
-    remove: refill ? [] : elements.remove,
-    add: refill ? desired.exempt.prefixes : elements.add,
-    ...(rules.length > 0 && { rules: desired.rules }),
-  };
   const parts = [
-    refill && `refills set ${setName} with ${edits.add.length} elements`,
-    edits.remove.length > 0 && `removes ${edits.remove.length} elements`,
-    !refill && edits.add.length > 0 && `adds ${edits.add.length} elements`,
-    edits.rules && `rewrites ${desired.rules.length} rules`,
+    elements.add.length > 0 && `adds ${elements.add.length}`,
+    elements.removed > 0 && `removes ${elements.removed}`,
+  ].filter((part) => typeof part === "string");
+  const what = [
+    ...(parts.length > 0 ? [`${parts.join(", ")} elements of set ${setName}`] : []),
+    ...(rules.length > 0 ? [`rewrites ${desired.rules.length} rules`] : []),
   ];
   return {
     family,
     differences,
-    transaction: renderEdits(family, edits),
-    summary: `${parts.filter((part) => typeof part === "string").join(", ")} in table ${table}`,
+    transaction: renderEdits(family, {
+      ...(parts.length > 0 && { elements: elementEdits(desired, elements) }),
+      ...(rules.length > 0 && { rules: desired.rules }),
+    }),
+    summary: `${what.join(", ")} in table ${table}`,
   };
+}
+
+function elementEdits({ exempt }: NftRuleset, { add, remove, removed }: ElementChanges): NftElementEdits {
+  const refill = exempt.prefixes.length <= smallSet || remove.length < removed || add.length + removed > fewChanges;
+  return refill ? { kind: "refill", all: exempt.prefixes } : { kind: "difference", remove, add };
+}
+
+/** Where nothing of ours decides any packet. */
+function fresh(desired: NftRuleset, differences: readonly Difference[]): Plan {
+  return { ...whole(desired, differences), transaction: renderFresh(desired) };
 }
 
 function whole(desired: NftRuleset, differences: readonly Difference[]): Plan {
@@ -90,8 +105,8 @@ function compareRules(desired: NftRuleset, table: NftTable): readonly Difference
 interface ElementChanges {
   readonly add: readonly Prefix[];
   readonly remove: readonly AddressRange[];
-  /** How many elements are of a kind that we never write. */
-  readonly foreign: number;
+  /** How many go in all: beyond those of `remove`, elements of a kind that we never write. */
+  readonly removed: number;
   readonly differences: readonly Difference[];
 }
 
@@ -101,7 +116,7 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
   const ranges: AddressRange[] = [];
   const foreign: string[] = [];
   // A set that is gone, or of another shape, is one difference, whatever was in it.
-  if (table.set === undefined || table.set.otherShape) return { add: [], remove: [], foreign: 0, differences: [] };
+  if (table.set === undefined || table.set.otherShape) return { add: [], remove: [], removed: 0, differences: [] };
   for (const element of table.set.elements) {
     if ("foreign" in element) foreign.push(element.foreign);
     else ranges.push(element);
@@ -123,7 +138,7 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
     ...remove.map((range) => ({ kind: "extra" as const, subject, found: renderRange(family, range) })),
     ...foreign.map((text) => ({ kind: "extra" as const, subject, found: text })),
   ];
-  return { add, remove, foreign: foreign.length, differences };
+  return { add, remove, removed: remove.length + foreign.length, differences };
 }
 
 function byFirst(a: AddressRange, b: AddressRange): number {

@@ -1,7 +1,7 @@
 import { type FamilyPolicy, families } from "@ip-masq-agent/core";
 import { describe, expect, test } from "vitest";
 import { policy } from "../test/policy.ts";
-import { renderEdits, renderRange, renderWhole } from "./render.ts";
+import { renderEdits, renderFresh, renderRange, renderWhole, transactionEnd } from "./render.ts";
 import { rulesetOf } from "./ruleset.ts";
 
 const able = { variant: "", toolVersion: "1.1.3", randomFully: true };
@@ -37,23 +37,30 @@ test.each(cases)("%s", async (name, desired, can) => {
   await expect(renderWhole(rulesetOf(desired, can))).toMatchFileSnapshot(golden(name));
 });
 
+test.each(families)("%s, fresh: the set, an empty line, the chain", async (family) => {
+  const text = renderFresh(rulesetOf(policy(family, family === "IPv4" ? ["10.0.0.0/8"] : ["fd00::/8"]), able));
+  expect(text.split(transactionEnd).length).toBe(2);
+  await expect(text).toMatchFileSnapshot(golden(`fresh.${family}.one-prefix`));
+});
+
 describe("edits", () => {
   const { prefixes } = policy("IPv4", ["10.0.0.0/9", "1.2.3.4"]).exempt;
   const range = { first: 0x0a000000n, last: 0x0affffffn };
 
   test("elements go before others come: a new one may overlap an old one", async () => {
-    const edits = { refill: false, remove: [range], add: prefixes };
+    const edits = { elements: { kind: "difference", remove: [range], add: prefixes } } as const;
     await expect(renderEdits("IPv4", edits)).toMatchFileSnapshot(golden("edits.IPv4.elements"));
   });
 
   test("a refill and new rules", async () => {
     const { rules } = rulesetOf(policy("IPv4", []), able);
-    const edits = { refill: true, remove: [], add: prefixes, rules };
+    const edits = { elements: { kind: "refill", all: prefixes }, rules } as const;
     await expect(renderEdits("IPv4", edits)).toMatchFileSnapshot(golden("edits.IPv4.refill.rules"));
   });
 
-  test("a refill with nothing", () => {
-    expect(renderEdits("IPv6", { refill: true, remove: [], add: [] })).toBe("flush set ip6 ip-masq-agent exempt\n");
+  test("a refill with nothing", async () => {
+    const edits = { elements: { kind: "refill", all: [] } } as const;
+    await expect(renderEdits("IPv6", edits)).toMatchFileSnapshot(golden("edits.IPv6.refill.nothing"));
   });
 });
 

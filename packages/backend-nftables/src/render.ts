@@ -12,54 +12,89 @@ import type { NftRule, NftRuleset } from "./ruleset.ts";
 /** Elements on one line of text: nft reads lines of any length, people do not. */
 const elementsPerLine = 8;
 
+/** Stands between two transactions of one text: an empty line, which nft passes over. */
+export const transactionEnd = "\n\n";
+
 /**
  * The whole table in one transaction. `add` makes `delete` succeed on a fresh node; only deleting can change a set's
- * flags or a chain's hook (`add` with others returns 0 and changes nothing). Byte-stable for equal rulesets. Not for a
- * table in use: a packet that is between the old chain and the old set when the kernel changes over misses the set.
+ * flags or a chain's hook (`add` with others returns 0 and changes nothing). Byte-stable for equal rulesets.
+ *
+ * For a table that decides already: a packet that meets the new chain before the new set can be seen (kernel 6.18:
+ * 0.05 ms) is masqueraded, exempt or not; any other way, the table would be gone for ten.
  */
-export function renderWhole(ruleset: NftRuleset): string {
-  const { family, exempt, rules } = ruleset;
-  const table = tableOf(family);
-  const elements = exempt.prefixes.map(formatPrefix);
+export function renderWhole({ family, exempt, rules }: NftRuleset): string {
+  return `${renderEmpty(family)}${renderTable(family, [...setBlock(family, exempt.prefixes), ...chainBlock(family, rules)])}`;
+}
+
+/**
+ * The whole table in two transactions, the set's first, which decides nothing: for a node where no table of ours
+ * decides yet, but perhaps the rules of another backend do.
+ */
+export function renderFresh({ family, exempt, rules }: NftRuleset): string {
+  const set = `${renderEmpty(family)}${renderTable(family, setBlock(family, exempt.prefixes))}`;
+  return `${set}\n${renderTable(family, chainBlock(family, rules))}`;
+}
+
+function renderEmpty(family: Family): string {
+  return `add table ${tableOf(family)}\ndelete table ${tableOf(family)}\n`;
+}
+
+function renderTable(family: Family, blocks: readonly string[]): string {
+  return [`table ${tableOf(family)} {`, ...blocks, "}", ""].join("\n");
+}
+
+function setBlock(family: Family, prefixes: readonly Prefix[]): readonly string[] {
   return [
-    `add table ${table}`,
-    `delete table ${table}`,
-    `table ${table} {`,
     `  set ${setName} {`,
     `    type ${addressType(family)}`,
     "    flags interval",
-    ...(elements.length === 0 ? [] : [`    elements = { ${inLines(elements)} }`]),
+    ...(prefixes.length === 0 ? [] : [`    elements = { ${inLines(prefixes.map(formatPrefix))} }`]),
     "  }",
+  ];
+}
+
+function chainBlock(family: Family, rules: readonly NftRule[]): readonly string[] {
+  return [
     `  chain ${chainName} {`,
     `    type nat hook postrouting priority ${hookPriority}; policy accept;`,
     ...rules.map((rule) => `    ${renderRule(family, rule)}`),
     "  }",
-    "}",
-    "",
-  ].join("\n");
+  ];
 }
 
-/** The statements that leave table, chain and set where they are, and change what is in them. One transaction. */
+/** What changes inside a table whose chain and set stay where they are. One transaction. */
 export interface NftEdits {
-  /** Empty the set first; `add` is then all that it is to hold. */
-  readonly refill: boolean;
-  readonly remove: readonly AddressRange[];
-  readonly add: readonly Prefix[];
+  /** Absent: they stay. */
+  readonly elements?: NftElementEdits;
   /** All rules of the chain, in order; absent: they stay. */
   readonly rules?: readonly NftRule[];
 }
 
-export function renderEdits(family: Family, { refill, remove, add, rules }: NftEdits): string {
+/** All elements at once, or only those that differ. */
+export type NftElementEdits =
+  | { readonly kind: "refill"; readonly all: readonly Prefix[] }
+  | { readonly kind: "difference"; readonly remove: readonly AddressRange[]; readonly add: readonly Prefix[] };
+
+export function renderEdits(family: Family, { elements, rules }: NftEdits): string {
   const set = `${tableOf(family)} ${setName}`;
   const chain = `${tableOf(family)} ${chainName}`;
-  const lines: string[] = [];
-  if (refill) lines.push(`flush set ${set}`);
-  if (remove.length > 0)
-    lines.push(`delete element ${set} { ${inLines(remove.map((range) => renderRange(family, range)))} }`);
-  if (add.length > 0) lines.push(`add element ${set} { ${inLines(add.map(formatPrefix))} }`);
-  if (rules !== undefined)
-    lines.push(`flush chain ${chain}`, ...rules.map((rule) => `add rule ${chain} ${renderRule(family, rule)}`));
-  return lines.map((line) => `${line}\n`).join("");
+  const statements: string[] = [];
+  if (elements?.kind === "refill") {
+    // Declared anew, not `add element`: for that, nft up to 1.1.7 first reads the elements of every set on the node.
+    statements.push(`flush set ${set}\n`, renderTable(family, setBlock(family, elements.all)));
+  } else if (elements?.kind === "difference") {
+    const remove = elements.remove.map((range) => renderRange(family, range));
+    // A new element may overlap an old one: those go first.
+    if (remove.length > 0) statements.push(`delete element ${set} { ${inLines(remove)} }\n`);
+    if (elements.add.length > 0) statements.push(`add element ${set} { ${inLines(elements.add.map(formatPrefix))} }\n`);
+  }
+  if (rules !== undefined) {
+    statements.push(
+      `flush chain ${chain}\n`,
+      ...rules.map((rule) => `add rule ${chain} ${renderRule(family, rule)}\n`),
+    );
+  }
+  return statements.join("");
 }
 
 /** One rule as nft takes it; for a foreign one, what nft told of it. */

@@ -5,10 +5,6 @@ import { createNftablesBackend } from "../src/index.ts";
 import { policy } from "./policy.ts";
 
 let lab: Lab;
-beforeAll(async () => {
-  lab = await createLab();
-});
-afterAll(() => lab[Symbol.asyncDispose]());
 
 const signal = AbortSignal.timeout(60_000);
 const destination = { IPv4: "8.8.4.4", IPv6: "2606:4700::1111" };
@@ -16,7 +12,7 @@ const exempt = { IPv4: ["10.0.0.0/8"], IPv6: ["fd00::/8"] };
 
 const rawPacket = {
   IPv4: "socket S, AF_INET, SOCK_RAW, 253; send S, 'x', 0, pack_sockaddr_in 0, inet_aton shift or die $!",
-  IPv6: "socket S, AF_INET6, SOCK_RAW, 253; send S, 'x', 0, pack_sockaddr_in6 0, inet_pton AF_INET6, shift or die $!",
+  IPv6: "socket S, AF_INET6, SOCK_RAW, 253; send S, 'x', 0, pack_sockaddr_in6 0, Socket::inet_pton(AF_INET6, shift) or die $!",
 };
 
 const count = 3_000;
@@ -40,6 +36,12 @@ const choices: readonly (readonly PortRange[])[] = [
 ];
 
 describe.each(toolchains())("$name", ({ prefix }) => {
+  // A network for each toolchain: a flow that one of them has translated is remembered for minutes.
+  beforeAll(async () => {
+    lab = await createLab();
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
   describe.each(families)("%s", (family) => {
     const backend = () => createNftablesBackend({ launcher: [...lab.launcher, ...prefix], timeoutMs: 10_000 });
 
@@ -84,8 +86,9 @@ describe.each(toolchains())("$name", ({ prefix }) => {
       }
       // Protocol 253 is for experiments (RFC 3692); perl-base is on every Debian, ping is not.
       await lab.spaces.pod.run(["perl", "-MSocket", "-e", rawPacket[family], destination[family]]);
-      const rules = (await backend().observe(family, signal)).table?.chain?.rules ?? [];
-      expect(rules.slice(2).map(({ packets }) => packets)).toEqual([2, 1]);
+      const [withPorts, plain] = (await backend().observe(family, signal)).table?.chain?.rules.slice(2) ?? [];
+      expect(withPorts?.packets).toBeGreaterThanOrEqual(2);
+      expect(plain?.packets).toBe(1);
     });
   });
 });
