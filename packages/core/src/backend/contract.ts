@@ -25,11 +25,14 @@ export interface Observation {
   readonly counters: Counters;
 }
 
-/** The differences between desired and observed, and the one transaction that ends them. A value: printed or applied. */
+/** The differences between desired and observed, and the transaction that ends them. A value: printed or applied. */
 export interface Plan {
   readonly family: Family;
   readonly differences: readonly Difference[];
-  /** Exactly what the tool is given; empty where nothing is to be done. */
+  /**
+   * Exactly what the tool is given; empty where nothing is to be done. A backend may need two transactions, an empty line
+   * between them, where nothing of ours decides yet: nftables fills its set before the chain that looks into it appears.
+   */
   readonly transaction: string;
   /** One line for a person: `rewrites table ip ip-masq-agent`, `adds 1, removes 2 elements of set exempt`. */
   readonly summary: string;
@@ -62,7 +65,7 @@ export interface Backend<
   /** Pure. An empty transaction means in sync. Never touches what others own. */
   plan(desired: R, seen: O): Plan;
 
-  /** Runs the plan's transaction: all or nothing. Does not check the effect; the loop observes again. */
+  /** Runs the plan's transaction: all or nothing, also where it is two. Does not check the effect; the loop observes again. */
   apply(plan: Plan, signal: AbortSignal): Promise<void>;
 
   /**
