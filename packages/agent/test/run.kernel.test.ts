@@ -235,6 +235,27 @@ describe("starting, stopping and failing", () => {
     expect(await sourceOf("11.1.1.1")).toBe("node");
   });
 
+  test("SIGTERM while a tool hangs, behind a script that holds its output: within a second all the same", async () => {
+    await node.write("{}");
+    const tools = join(node.directory, "bin");
+    await mkdir(tools);
+    await writeFile(
+      join(tools, "nft"),
+      '#!/bin/sh\ncase "$*" in -V) echo "nftables v1.0.6"; echo "json: yes";; *check*) ;; *) sleep 30;; esac\n',
+      { mode: 0o755 },
+    );
+    await using agent = startAgent(
+      [...node.lab.launcher, "env", `PATH=${tools}:/usr/bin:/bin`],
+      [`--config=${node.file}`, "--backend=nftables", "--metrics-address="],
+    );
+    await agent.line(({ msg }) => msg === "backend chosen");
+    const ended = new Promise((resolve) => agent.child.once("exit", resolve));
+    const asked = performance.now();
+    agent.child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(1_000);
+  });
+
   test("with NET_ADMIN alone (and NET_RAW for legacy), a read-only root and a private /run", async () => {
     await node.write("{}");
     await node.must("mount", "-o", "remount,bind,ro", "/");

@@ -129,8 +129,10 @@ describe.each(names)("tampering with %s", (name) => {
     "$name: the next resync repairs it, and counts it as $kinds",
     async ({ commands, kinds }) => {
       const before = await node.metrics();
-      await node.must("nft", "-f", "/dev/null");
-      // One after the other without a pause: a resync in between would see half of it.
+      // A resync between two commands would see half of the tampering: the agent stands still meanwhile, and a tool
+      // that it has just started is given the time to end.
+      agent.child.kill("SIGSTOP");
+      await new Promise((resolve) => setTimeout(resolve, 100));
       await node.must("sh", "-c", commands.map((command) => command.replaceAll(/[{};!]/g, "\\$&")).join(" && "));
       agent.child.kill("SIGCONT");
       await expect.poll(policyNow, { timeout: 5_000 }).toBe(fingerprint(wanted()));

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { BackendError, type Family, type Operation } from "@ip-masq-agent/core";
 import { execa } from "execa";
@@ -104,7 +105,7 @@ async function runProgram(
   run: Omit<Run, "family" | "verb"> & { readonly family?: Family },
 ): Promise<string> {
   const [file = tool, ...before] = [...runner.launcher, tool];
-  const result = await execa(file, [...before, ...run.arguments], {
+  const child = execa(file, [...before, ...run.arguments], {
     ...(run.input === undefined ? { stdin: "ignore" } : { input: run.input }),
     cancelSignal: run.signal,
     env: { LC_ALL: "C" },
@@ -114,6 +115,8 @@ async function runProgram(
     stripFinalNewline: false,
     timeout: runner.timeoutMs,
   });
+  abandonOutput(child.nodeChildProcess);
+  const result = await child;
   if (!result.failed) return result.stdout;
   throw classify({
     backend: runner.name,
@@ -129,5 +132,17 @@ async function runProgram(
     stderr: result.stderr ?? "",
     ending: result.originalMessage ?? result.signal ?? `exit code ${result.exitCode}`,
     cause: result,
+  });
+}
+
+/**
+ * A tool that we ended, but whose own child still holds its output open (a wrapper script's), is not waited for: what it
+ * said by then is all it said.
+ */
+function abandonOutput(child: ChildProcess): void {
+  child.once("exit", () => {
+    if (!child.killed) return;
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   });
 }

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import type { Family, Operation } from "@ip-masq-agent/core";
 import { execa } from "execa";
 import { classify } from "./failure.ts";
@@ -31,7 +32,7 @@ const crashes: ReadonlySet<string | number | undefined> = new Set(["SIGSEGV", "S
  */
 export async function runNft(runner: NftRunner, run: NftRun): Promise<string | undefined> {
   const [file = "nft", ...before] = [...runner.launcher, "nft"];
-  const result = await execa(file, [...before, ...run.arguments], {
+  const child = execa(file, [...before, ...run.arguments], {
     ...(run.input === undefined ? { stdin: "ignore" } : { input: run.input }),
     cancelSignal: run.signal,
     env: { LC_ALL: "C" },
@@ -40,6 +41,8 @@ export async function runNft(runner: NftRunner, run: NftRun): Promise<string | u
     reject: false,
     timeout: runner.timeoutMs,
   });
+  abandonOutput(child.nodeChildProcess);
+  const result = await child;
   if (!result.failed) return result.stdout;
   const stderr = result.stderr ?? "";
   if (result.exitCode === 1 && run.absent?.test(stderr)) return undefined;
@@ -54,5 +57,17 @@ export async function runNft(runner: NftRunner, run: NftRun): Promise<string | u
     stderr,
     ending: result.originalMessage ?? result.signal ?? `exit code ${result.exitCode}`,
     cause: result,
+  });
+}
+
+/**
+ * A tool that we ended, but whose own child still holds its output open (a wrapper script's), is not waited for: what it
+ * said by then is all it said.
+ */
+function abandonOutput(child: ChildProcess): void {
+  child.once("exit", () => {
+    if (!child.killed) return;
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   });
 }
