@@ -29,8 +29,9 @@ export function parseChain(text: string): Checked<string> {
   if (/[\s\u0000-\u001f\u007f"'\\]/.test(text))
     return { reason: "has a space, a quote or a control character in it", remedy };
   if (takenNames.has(text)) return { reason: "is the name of a built-in chain or of a target", remedy };
-  if (text.startsWith("IPMASQ-"))
-    return { reason: "begins like the chains below it, which are named IPMASQ-…", remedy };
+  if (/^IPMASQ-(?:TRANSLATE|[0-9a-f]{8}-\d{1,2}|[0-9a-f]{20})$/.test(text)) {
+    return { reason: "is what a chain of the tree below it may be called", remedy };
+  }
   return { value: text };
 }
 
