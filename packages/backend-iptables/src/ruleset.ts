@@ -1,4 +1,5 @@
 import {
+  type Capabilities,
   type Family,
   type FamilyPolicy,
   type Masquerade,
@@ -10,7 +11,6 @@ import {
   type Ruleset,
 } from "@ip-masq-agent/core";
 import { jumpComment, translateComment } from "./names.ts";
-import type { IptablesCapabilities } from "./probe.ts";
 import { exemptChains } from "./tree.ts";
 
 /** One rule as a value; what iptables would print of it is in render.ts. */
@@ -44,7 +44,7 @@ export interface IptablesRuleset extends Ruleset {
 }
 
 /** The policy's chains: flat while an operator can read them at a glance, a tree where packets would notice. */
-export function rulesetOf(policy: FamilyPolicy, chain: string, can: IptablesCapabilities): IptablesRuleset {
+export function rulesetOf(policy: FamilyPolicy, chain: string, can: Capabilities): IptablesRuleset {
   const translation = { ...policy.translation, randomFully: policy.translation.randomFully && can.randomFully };
   const rules = masqueradeRules(translation);
   return { family: policy.family, chain, chains: exemptChains(chain, policy.exempt, rules), jump: jumpTo(chain) };

@@ -1,4 +1,5 @@
 import {
+  type Capabilities,
   type Family,
   type FamilyPolicy,
   type PortRange,
@@ -6,7 +7,6 @@ import {
   portChoices,
   type Ruleset,
 } from "@ip-masq-agent/core";
-import type { NftCapabilities } from "./probe.ts";
 
 /** One rule of the chain, as a value. `foreign` is whatever we do not write; it never equals a desired rule. */
 export type NftRule =
@@ -32,7 +32,7 @@ export interface NftRuleset extends Ruleset {
 }
 
 /** The policy's rules: the node's own addresses are left alone, then the exempt ones; what is left is masqueraded. */
-export function rulesetOf(policy: FamilyPolicy, can: NftCapabilities): NftRuleset {
+export function rulesetOf(policy: FamilyPolicy, can: Capabilities): NftRuleset {
   const randomFully = policy.translation.randomFully && can.randomFully;
   return {
     family: policy.family,
