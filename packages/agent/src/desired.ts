@@ -1,20 +1,10 @@
-import {
-  type Config,
-  derivePolicy,
-  type Finding,
-  fingerprint,
-  hasErrors,
-  type Policy,
-  readConfig,
-} from "@ip-masq-agent/core";
+import { type Config, derivePolicy, type Finding, hasErrors, type Policy, readConfig } from "@ip-masq-agent/core";
 import type { Options } from "./flags/table.ts";
 import type { Snapshot } from "./sources/snapshot.ts";
 
 /** What the files and the flags ask for, together. */
 export interface Desired {
   readonly policy: Policy;
-  /** The policy's hash, whole. */
-  readonly hash: string;
   readonly config: Config;
   readonly resyncIntervalMs: number;
 }
@@ -36,8 +26,5 @@ export function interpret(snapshot: Snapshot, options: Options): Interpretation 
   });
   if (config === undefined || hasErrors(findings)) return { desired: undefined, findings };
   const policy = derivePolicy(config, options);
-  return {
-    desired: { policy, hash: fingerprint(policy), config, resyncIntervalMs: config.resyncIntervalMs },
-    findings,
-  };
+  return { desired: { policy, config, resyncIntervalMs: config.resyncIntervalMs }, findings };
 }

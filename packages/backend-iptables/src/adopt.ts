@@ -27,7 +27,8 @@ export function suspectChains(table: SavedTable, chain: string): ReadonlySet<str
  * because nothing leads there once the marked jump is gone.
  */
 export function findLeftovers(family: Family, { rules }: SavedTable, suspects: ReadonlySet<string>): Leftovers {
-  const mixed = new Set(rules.filter((rule) => !isAgents(family, rule)).map((rule) => rule.chain));
+  const inSuspects = rules.filter((rule) => suspects.has(rule.chain));
+  const mixed = new Set(inSuspects.filter((rule) => !isAgents(family, rule)).map((rule) => rule.chain));
   const chains = [...suspects].filter((name) => !mixed.has(name));
   const jumps = rules.filter((rule) => {
     const target = rule.chain === hookChain ? (targetOf(rule.text) ?? "") : "";

@@ -11,7 +11,8 @@ import { type IptablesRunner, runSave } from "./iptables.ts";
 import { commentPrefix, hookChain, isTreeChain, treePrefix } from "./names.ts";
 import { isJump, parseRule, parseSave, type SavedRule, type SavedTable, targetOf } from "./parse.ts";
 import { renderRule } from "./render.ts";
-import { type IptablesChain, policyOf, rulesetOf } from "./ruleset.ts";
+import type { IptablesChain } from "./rule.ts";
+import { policyOf, rulesetOf } from "./ruleset.ts";
 
 /** Our chains and jumps as they are in the kernel. */
 export interface IptablesObservation extends Observation {

@@ -1,5 +1,5 @@
 import { type Family, type PortRange, type Prefix, readPrefix } from "@ip-masq-agent/core";
-import type { Action, IptablesRule } from "./ruleset.ts";
+import type { Action, IptablesRule } from "./rule.ts";
 
 /** One `-A` line of iptables-save -c. */
 export interface SavedRule {

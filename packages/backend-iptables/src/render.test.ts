@@ -5,7 +5,8 @@ import { observationOf } from "./observe.ts";
 import { parseRule } from "./parse.ts";
 import { planChange } from "./plan.ts";
 import { renderRestore, renderRule } from "./render.ts";
-import { type IptablesRule, rulesetOf } from "./ruleset.ts";
+import type { IptablesRule } from "./rule.ts";
+import { rulesetOf } from "./ruleset.ts";
 
 const able = { variant: "nft", toolVersion: "1.8.9", randomFully: true };
 const golden = (name: string) => `../test/golden/${name}.restore`;

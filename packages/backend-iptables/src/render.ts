@@ -1,32 +1,32 @@
 import { formatPortRange, formatPrefix } from "@ip-masq-agent/core";
-import type { IptablesRule } from "./ruleset.ts";
+import type { Action, IptablesRule } from "./rule.ts";
 
 /** One rule, less its chain, as iptables-save prints it and iptables-restore takes it. Equal rules give equal text. */
 export function renderRule(rule: IptablesRule): string {
-  const words: string[] = [];
+  const { destination, protocol, notLocal, draws, comment } = rule;
+  let text = "";
   // iptables prints the range of all addresses as no range at all.
-  if (rule.destination !== undefined && rule.destination.length > 0) words.push(`-d ${formatPrefix(rule.destination)}`);
-  if (rule.protocol !== undefined) words.push(`-p ${rule.protocol}`);
-  if (rule.notLocal) words.push("-m addrtype ! --dst-type LOCAL");
-  if (rule.draws !== undefined) words.push(`-m statistic --mode random --probability ${renderDraws(rule.draws)}`);
-  if (rule.comment !== undefined) words.push(`-m comment --comment ${quote(rule.comment)}`);
-  switch (rule.action.kind) {
+  if (destination !== undefined && destination.length > 0) text += `-d ${formatPrefix(destination)} `;
+  if (protocol !== undefined) text += `-p ${protocol} `;
+  if (notLocal) text += "-m addrtype ! --dst-type LOCAL ";
+  if (draws !== undefined) text += `-m statistic --mode random --probability ${renderDraws(draws)} `;
+  if (comment !== undefined) text += `-m comment --comment ${quote(comment)} `;
+  return text + renderAction(rule.action);
+}
+
+function renderAction(action: Action): string {
+  switch (action.kind) {
     case "return":
-      words.push("-j RETURN");
-      break;
+      return "-j RETURN";
     case "jump":
-      words.push(`-j ${rule.action.chain}`);
-      break;
+      return `-j ${action.chain}`;
     case "goto":
-      words.push(`-g ${rule.action.chain}`);
-      break;
-    case "masquerade":
-      words.push("-j MASQUERADE");
-      if (rule.action.ports !== undefined) words.push(`--to-ports ${formatPortRange(rule.action.ports)}`);
-      if (rule.action.randomFully) words.push("--random-fully");
-      break;
+      return `-g ${action.chain}`;
+    case "masquerade": {
+      const ports = action.ports === undefined ? "" : ` --to-ports ${formatPortRange(action.ports)}`;
+      return `-j MASQUERADE${ports}${action.randomFully ? " --random-fully" : ""}`;
+    }
   }
-  return words.join(" ");
 }
 
 /** Chains to be emptied (and made where absent) and filled, rules to be taken out, and chains to be removed. */

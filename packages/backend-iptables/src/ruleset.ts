@@ -3,38 +3,14 @@ import {
   type Family,
   type FamilyPolicy,
   type Masquerade,
-  type PortRange,
-  type Prefix,
   portChoices,
   portProtocols,
   prefixSet,
   type Ruleset,
 } from "@ip-masq-agent/core";
 import { jumpComment, translateComment } from "./names.ts";
+import type { IptablesChain, IptablesRule } from "./rule.ts";
 import { exemptChains } from "./tree.ts";
-
-/** One rule as a value; what iptables would print of it is in render.ts. */
-export interface IptablesRule {
-  readonly destination?: Prefix;
-  /** `! --dst-type LOCAL`: not one of the node's own addresses. */
-  readonly notLocal?: boolean;
-  readonly protocol?: string;
-  /** Of 2^31 draws, how many match: the kernel's own fixed point. */
-  readonly draws?: number;
-  readonly comment?: string;
-  readonly action: Action;
-}
-
-export type Action =
-  | { readonly kind: "return" }
-  | { readonly kind: "jump" | "goto"; readonly chain: string }
-  | { readonly kind: "masquerade"; readonly randomFully: boolean; readonly ports?: PortRange };
-
-/** A chain and its rules, in order. */
-export interface IptablesChain {
-  readonly name: string;
-  readonly rules: readonly IptablesRule[];
-}
 
 /** All chains of one family, ours first; and the jump that leads to it. */
 export interface IptablesRuleset extends Ruleset {

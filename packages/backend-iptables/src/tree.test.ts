@@ -12,7 +12,7 @@ import {
 } from "@ip-masq-agent/core";
 import { describe, expect, test } from "vitest";
 import { isTreeChain, longestChainName } from "./names.ts";
-import type { IptablesChain, IptablesRule } from "./ruleset.ts";
+import type { IptablesChain, IptablesRule } from "./rule.ts";
 import { exemptChains, flatLimit } from "./tree.ts";
 
 const main = "IP-MASQ-AGENT";

@@ -1,6 +1,6 @@
-import { addressBits, lastOf, networkOf, type Prefix, type PrefixSet } from "@ip-masq-agent/core";
+import { addressBits, hostMask, lastOf, networkOf, type Prefix, type PrefixSet } from "@ip-masq-agent/core";
 import { translateChain, translateComment, treeChain } from "./names.ts";
-import type { IptablesChain, IptablesRule } from "./ruleset.ts";
+import type { IptablesChain, IptablesRule } from "./rule.ts";
 
 /**
  * Up to this many exempt prefixes stand in one chain, one rule each, as in the Go original: a new flow costs within
@@ -62,19 +62,29 @@ function growNode(name: string, prefixes: readonly Prefix[], level: number, chai
 /** Cuts prefixes into groups by the bits that follow what all have in common; long common runs cost no level. */
 function splitGroups(prefixes: readonly Prefix[]): readonly (readonly Prefix[])[] {
   const { family, length } = commonPrefix(prefixes);
-  const bits = addressBits(family);
   // No more ways than leaves are needed: half-empty leaves would only be more chains to write and to read back.
   const ways = Math.ceil(Math.log2(prefixes.length / leafSize));
-  const cut = Math.min(bits, length + Math.min(levelBits, Math.max(1, ways)));
-  const groups: Prefix[][] = [];
-  let current: bigint | undefined;
-  for (const prefix of prefixes) {
-    const key = networkOf(prefix.first, cut, bits);
-    if (key !== current) groups.push([]);
-    current = key;
-    groups.at(-1)?.push(prefix);
+  const cut = Math.min(addressBits(family), length + Math.min(levelBits, Math.max(1, ways)));
+  const groups: (readonly Prefix[])[] = [];
+  let from = 0;
+  for (let head = prefixes[0]; head !== undefined; head = prefixes[from]) {
+    const end = endOfGroup(prefixes, from, head.first | hostMask(family, cut));
+    groups.push(prefixes.slice(from, end));
+    from = end;
   }
   return groups;
+}
+
+/** The index of the first prefix after `from` that begins beyond `last`; binary search. */
+function endOfGroup(prefixes: readonly Prefix[], from: number, last: bigint): number {
+  let low = from + 1;
+  let high = prefixes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((prefixes[middle] as Prefix).first > last) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** The longest prefix that holds all of these. */

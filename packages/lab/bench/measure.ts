@@ -1,4 +1,4 @@
-import type { Lab } from "../src/index.ts";
+import type { AgentProcess, Lab } from "../src/index.ts";
 import { startAgent } from "../src/index.ts";
 import { type ConfigVolume, configOf } from "./config-volume.ts";
 import { childOf, cpuOf, type Memory, memoryOf, nextPid } from "./process.ts";
@@ -19,6 +19,8 @@ export interface Figures {
 const rounds = 7;
 const resyncSeconds = 5;
 const restSeconds = 12;
+/** Between one change and the next: nobody edits a config while the last edit is still being looked at. */
+const settleMs = 300;
 /** Never exempt but by the change that is waited for. */
 const probe = { family: "IPv4", destination: "99.1.2.3" } as const;
 
@@ -36,13 +38,14 @@ export async function measureAgent(lab: Lab, volume: ConfigVolume, backend: stri
   await agent.line(({ msg }) => msg.startsWith("rules"));
   const pid = await childOf(agent.child.pid ?? 0);
 
+  const node = { lab, volume, agent };
   const oneEntryMs: number[] = [];
   const allEntriesMs: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    oneEntryMs.push(await change(lab, volume, configOf(count, "99.0.0.0/8", "1h"), lab.pod.IPv4));
-    await change(lab, volume, configOf(count, "98.0.0.0/8", "1h"), lab.node.IPv4);
-    allEntriesMs.push(await change(lab, volume, configOf(count, "99.0.0.0/8", "1h", 120), lab.pod.IPv4));
-    await change(lab, volume, configOf(count, "98.0.0.0/8", "1h"), lab.node.IPv4);
+    oneEntryMs.push(await change(node, configOf(count, "99.0.0.0/8", "1h"), lab.pod.IPv4));
+    await change(node, configOf(count, "98.0.0.0/8", "1h"), lab.node.IPv4);
+    allEntriesMs.push(await change(node, configOf(count, "99.0.0.0/8", "1h", 120), lab.pod.IPv4));
+    await change(node, configOf(count, "98.0.0.0/8", "1h"), lab.node.IPv4);
   }
   await volume.write(configOf(count, "98.0.0.0/8", "100ms"));
   await agent.line((line) => line["resyncIntervalMs"] === 100);
@@ -85,10 +88,21 @@ async function measureResync(
   };
 }
 
-async function change(lab: Lab, volume: ConfigVolume, config: string, source: string): Promise<number> {
+interface Node {
+  readonly lab: Lab;
+  readonly volume: ConfigVolume;
+  readonly agent: AgentProcess;
+}
+
+/** One change, timed until a packet shows it; then waits until the agent has looked at what it wrote, and rests. */
+async function change({ lab, volume, agent }: Node, config: string, source: string): Promise<number> {
+  const before = agent.log.length;
   const started = performance.now();
   await volume.write(config);
-  return until(lab, source, started);
+  const elapsed = await until(lab, source, started);
+  await agent.line((line) => line.msg.startsWith("rules") && agent.log.indexOf(line) >= before);
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
+  return elapsed;
 }
 
 /** Sends packets one after the other until one arrives from `source`; the pause leaves the processors to the agent. */

@@ -3,7 +3,9 @@ import {
   type Backend,
   createLoop,
   type Family,
+  type Finding,
   families,
+  fingerprint,
   formatFinding,
   type Loop,
   systemClock,
@@ -66,13 +68,8 @@ function createAgent(options: Options, metrics: Metrics, logger: Logger, lifecyc
 
   function take(snapshot: Snapshot, trigger: "start" | "config"): void {
     const { desired: next, findings } = interpret(snapshot, options);
-    for (const finding of findings) {
-      logger[finding.severity === "error" ? "error" : "warn"](
-        { ...finding, severity: undefined },
-        formatFinding(finding),
-      );
-    }
     if (next === undefined) {
+      tell(findings);
       refusal = findings.find(({ severity }) => severity === "error")?.reason ?? "the config is not valid";
       metrics.configRefused();
       logger.error(
@@ -86,10 +83,22 @@ function createAgent(options: Options, metrics: Metrics, logger: Logger, lifecyc
     refusal = undefined;
     desired = next;
     fitConfig(next.config.nonMasqueradeCIDRs.length);
-    metrics.configLoaded(next.policy, next.hash, findings.length);
-    logger.info(summaryOf(next, snapshot), "config loaded");
     if (before?.resyncIntervalMs !== next.resyncIntervalMs) loop?.setResyncInterval(next.resyncIntervalMs);
+    // First of all: what follows takes milliseconds for a large config, and the tool is at work meanwhile.
     loop?.setPolicy(next.policy, trigger);
+    tell(findings);
+    const hash = fingerprint(next.policy);
+    metrics.configLoaded(next.policy, hash, findings.length);
+    logger.info(summaryOf(next, hash, snapshot), "config loaded");
+  }
+
+  function tell(findings: readonly Finding[]): void {
+    for (const finding of findings) {
+      logger[finding.severity === "error" ? "error" : "warn"](
+        { ...finding, severity: undefined },
+        formatFinding(finding),
+      );
+    }
   }
 
   /** Tries until a backend can run: its tool may be installed, or a module loaded, while we wait. */
@@ -178,7 +187,7 @@ function createAgent(options: Options, metrics: Metrics, logger: Logger, lifecyc
   }
 }
 
-function summaryOf({ policy, hash, resyncIntervalMs }: Desired, snapshot: Snapshot): object {
+function summaryOf({ policy, resyncIntervalMs }: Desired, hash: string, snapshot: Snapshot): object {
   return {
     files: snapshot.sources.map(({ file }) => file),
     hash: hash.slice(0, 12),

@@ -2,6 +2,7 @@ import {
   type Family,
   type Finding,
   families,
+  fingerprint,
   formatDuration,
   formatFinding,
   formatPrefix,
@@ -32,10 +33,10 @@ export async function validate(path: string, options: Options, output: Output): 
   return 0;
 }
 
-function describe({ policy, hash, config, resyncIntervalMs }: Desired, from: string): string {
+function describe({ policy, config, resyncIntervalMs }: Desired, from: string): string {
   const lines = [
     `config:    ${from}`,
-    `policy:    ${hash.slice(0, 12)}`,
+    `policy:    ${fingerprint(policy).slice(0, 12)}`,
     `resync:    every ${formatDuration(resyncIntervalMs)}`,
   ];
   for (const family of families) {

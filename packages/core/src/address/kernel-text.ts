@@ -1,5 +1,5 @@
-import { addressBits, type Family } from "./family.ts";
-import { lastOf, type Prefix } from "./prefix.ts";
+import { addressBits, type Family, hostMask } from "./family.ts";
+import type { Prefix } from "./prefix.ts";
 
 /**
  * Reads an address as a kernel tool prints it. The border with people is `parseAddress`; this one is for reading back
@@ -17,8 +17,7 @@ export function readPrefix(family: Family, text: string): Prefix | undefined {
   const first = readAddress(family, slash < 0 ? text : text.slice(0, slash));
   const length = slash < 0 ? bits : readDecimal(text, slash + 1, text.length, bits);
   if (first === undefined || length === undefined) return undefined;
-  const prefix = { family, first, length };
-  return (lastOf(prefix) - first) & first ? undefined : prefix;
+  return first & hostMask(family, length) ? undefined : { family, first, length };
 }
 
 function readIPv4(text: string): bigint | undefined {

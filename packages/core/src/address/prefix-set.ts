@@ -1,4 +1,4 @@
-import { addressBits, type Family, lastAddress } from "./family.ts";
+import { addressBits, type Family, hostMask, lastAddress } from "./family.ts";
 import { formatPrefix, lastOf, type Prefix } from "./prefix.ts";
 
 /**
@@ -120,10 +120,11 @@ function pushMerging(prefixes: Prefix[], prefix: Prefix): void {
   for (;;) {
     const before = prefixes.at(-1);
     if (before === undefined || before.length !== half.length || half.length === 0) break;
-    const size = lastOf(half) - half.first + 1n;
-    if (before.first + size !== half.first || (before.first & size) !== 0n) break;
+    // Under one bit less, both begin at the same address: they are its halves.
+    const whole: Prefix = { family: half.family, first: before.first, length: half.length - 1 };
+    if (lastOf(whole) !== lastOf(half) || (before.first & hostMask(half.family, whole.length)) !== 0n) break;
     prefixes.pop();
-    half = { family: half.family, first: before.first, length: half.length - 1 };
+    half = whole;
   }
   prefixes.push(half);
 }

@@ -1,5 +1,5 @@
 import { IPv4, IPv6 } from "ip-num";
-import { addressBits, type Family } from "./family.ts";
+import { addressBits, type Family, hostMask } from "./family.ts";
 
 /**
  * An address range in CIDR form (RFC 4632, RFC 4291): `first` is the network address as a number, and every
@@ -96,7 +96,7 @@ export function networkOf(value: bigint, length: number, bits: number): bigint {
 
 /** The last address of a prefix. */
 export function lastOf(prefix: Prefix): bigint {
-  return prefix.first + (1n << BigInt(addressBits(prefix.family) - prefix.length)) - 1n;
+  return prefix.first | hostMask(prefix.family, prefix.length);
 }
 
 /** `10.0.0.0/8`; IPv6 as RFC 5952 says: lower case, longest run of zeros shortened. */

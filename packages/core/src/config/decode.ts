@@ -113,13 +113,22 @@ function decodeList(decoder: Decoder, entry: MapEntry): ExemptList | undefined {
 }
 
 function decodeCIDRs(decoder: Decoder, key: string, list: ListValue): readonly ExemptEntry[] {
-  return list.items.flatMap((item, index) => {
-    const prefix = decodeCIDR(decoder, `${key}[${index}]`, item);
-    return prefix === undefined ? [] : { prefix, file: decoder.file, line: item.line };
-  });
+  const entries: ExemptEntry[] = [];
+  for (const [index, item] of list.items.entries()) {
+    const prefix = decodeCIDR(decoder, item) ?? refuseCIDR(decoder, `${key}[${index}]`, item);
+    if (prefix !== undefined) entries.push({ prefix, file: decoder.file, line: item.line });
+  }
+  return entries;
 }
 
-function decodeCIDR(decoder: Decoder, key: string, item: Value): Prefix | undefined {
+/** What nearly every entry is; undefined for what must be refused, or looked at more closely. */
+function decodeCIDR(decoder: Decoder, item: Value): Prefix | undefined {
+  const prefix = item.kind === "string" ? readCIDR(item.value) : undefined;
+  if (prefix === undefined || "code" in prefix) return undefined;
+  return prefix.family === "IPv6" && !decoder.options.enableIPv6 ? undefined : prefix;
+}
+
+function refuseCIDR(decoder: Decoder, key: string, item: Value): undefined {
   const place = { line: item.line, key, value: describeValue(item) };
   if (item.kind !== "string") {
     const [reason, remedy] =
@@ -132,11 +141,8 @@ function decodeCIDR(decoder: Decoder, key: string, item: Value): Prefix | undefi
   if ("code" in prefix) {
     return report(decoder, { ...prefix, code: `cidr-${prefix.code}`, ...place });
   }
-  if (prefix.family === "IPv6" && !decoder.options.enableIPv6) {
-    const remedy = "turn it on with --enable-ipv6, or remove the entry";
-    return report(decoder, { code: "cidr-ipv6-off", ...place, reason: "is an IPv6 CIDR, and IPv6 is off", remedy });
-  }
-  return prefix;
+  const remedy = "turn it on with --enable-ipv6, or remove the entry";
+  return report(decoder, { code: "cidr-ipv6-off", ...place, reason: "is an IPv6 CIDR, and IPv6 is off", remedy });
 }
 
 /** No leading zeros, no dotted tail in IPv6: what `readPrefix` takes of these, `parsePrefix` takes alike. */

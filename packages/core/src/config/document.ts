@@ -1,5 +1,6 @@
 import type { Report } from "./collect.ts";
 import { parseJson } from "./json.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
 import type { ReportProblem } from "./problem.ts";
 import type { Value } from "./value.ts";
 import { parseYaml } from "./yaml.ts";
@@ -38,7 +39,7 @@ export function parseDocument({ file, content }: ConfigSource, report: Report): 
   // encoding/json reads a broken character as U+FFFD; go-yaml refuses the file.
   if (startsJson.test(lenient)) return parseJson(lenient, refuse);
   const text = decodeText(content);
-  if (text !== undefined) return parseYaml(text, refuse);
+  if (text !== undefined) return parsePlainYaml(text) ?? parseYaml(text, refuse);
   refuse({ code: "encoding", reason: `the file is not ${encodingOf(content)} text`, remedy: "save it as UTF-8" });
   return undefined;
 }
