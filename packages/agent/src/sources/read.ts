@@ -41,12 +41,22 @@ export async function readSources(path: string): Promise<readonly ConfigSource[]
 }
 
 async function kindOf(path: string): Promise<"file" | "directory" | "absent"> {
-  try {
-    return (await stat(path)).isDirectory() ? "directory" : "file";
-  } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return "absent";
+  const found = await stat(path).catch((cause: unknown) => {
+    if (codeOf(cause) === "ENOENT") return undefined;
     throw unreadable(path, cause);
+  });
+  if (found === undefined) return "absent";
+  // Reading a named pipe waits for a writer, for ever. What a shell hands to `validate` as /dev/stdin has one.
+  if ((found.isFIFO() || found.isSocket()) && !path.startsWith("/dev/")) {
+    throw new SourceError({
+      severity: "error",
+      code: "unreadable",
+      file: path,
+      reason: `is a ${found.isFIFO() ? "named pipe" : "socket"}, not a file`,
+      remedy: "put the config into a file there",
+    });
   }
+  return found.isDirectory() ? "directory" : "file";
 }
 
 async function filesIn(directory: string): Promise<readonly string[]> {

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { systemClock } from "@ip-masq-agent/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readSources, SourceError } from "./read.ts";
@@ -41,6 +43,11 @@ describe("readSources", () => {
 
   test.each([
     ["a directory without a config file", async () => mkdir(at("x")), "without a file named ip-masq*"],
+    [
+      "a named pipe, which would be waited for",
+      async () => promisify(execFile)("mkfifo", [at("x")], { timeout: 5_000 }),
+      "is a named pipe",
+    ],
     ["a link to itself", async () => symlink("x", at("x")), "lead in a circle"],
   ])("%s is refused", async (_, prepare, reason) => {
     await prepare();
