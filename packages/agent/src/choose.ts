@@ -1,6 +1,6 @@
 import { type Backend, BackendError, type Capabilities } from "@ip-masq-agent/core";
 import { type BackendName, type BackendOptions, backendNames, createBackend } from "./backends.ts";
-import type { BackendChoice } from "./flags/table.ts";
+import type { BackendChoice } from "./flags/flag.ts";
 
 /** The backend to use, what it can do, and why it was chosen. */
 export interface Choice {
@@ -29,7 +29,7 @@ export async function chooseBackend(
     try {
       const capabilities = await backend.probe(signal);
       const former = await Promise.all(
-        backendNames.filter((other) => other !== name).map((other) => createBackend(other, options)),
+        backendNames.filter((other) => other !== name).map((other) => createBackend(other, { chain: options.chain })),
       );
       return { backend, capabilities, why, former };
     } catch (error) {

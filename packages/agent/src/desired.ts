@@ -1,5 +1,5 @@
 import { type Config, derivePolicy, type Finding, hasErrors, type Policy, readConfig } from "@ip-masq-agent/core";
-import type { Options } from "./flags/table.ts";
+import type { Options } from "./flags/flag.ts";
 import type { Snapshot } from "./sources/snapshot.ts";
 
 /** What the files and the flags ask for, together. */

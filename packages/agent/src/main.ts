@@ -1,34 +1,52 @@
 import "./heap.ts";
-import { helpText, versionText } from "./commands/help.ts";
-import type { Output } from "./commands/validate.ts";
-import { parseCommandLine } from "./flags/options.ts";
+import { commandHelp, helpText, versionText } from "./commands/help.ts";
+import { type CommandLine, parseCommandLine } from "./flags/options.ts";
+import { type Output, processOutput } from "./output.ts";
 
-/** Command line → exit code: 0 ended as asked, 1 failed, 2 wrong usage. */
+/** Command line → exit code: 0 ended as asked, 1 failed, 2 wrong usage, 3 a difference that was asked after. */
 export async function main(argv: readonly string[], output: Output): Promise<number> {
   const line = parseCommandLine(argv);
   if ("problem" in line) {
     output.err(`ip-masq-agent: ${line.problem}\n`);
     return 2;
   }
-  const { options, command, path } = line;
+  const { options, command } = line;
   if (options.help || options.version) {
-    output.out(options.help ? helpText() : versionText());
+    output.out(
+      options.version && !options.help ? versionText() : command === "run" ? helpText() : commandHelp(command),
+    );
     return 0;
   }
-  if (command === "validate") {
-    const { validate } = await import("./commands/validate.ts");
-    return validate(path ?? options.config, options, output);
+  return execute(line, output);
+}
+
+/** Each command's code is loaded by itself: the agent at work carries none of it. */
+async function execute(
+  { options, command, words: [word = ""], given, ignored }: CommandLine,
+  output: Output,
+): Promise<number> {
+  switch (command) {
+    case "run":
+      return (await import("./commands/run.ts")).run(options, given, ignored);
+    case "validate":
+      return (await import("./commands/validate.ts")).validate(word || options.config, options, output);
+    case "explain":
+      return (await import("./commands/explain.ts")).explain(word, options, output);
+    case "plan":
+      return (await import("./commands/plan.ts")).plan(options, output);
+    case "status":
+      return (await import("./commands/status.ts")).status(options, output);
+    case "doctor":
+      return (await import("./commands/doctor.ts")).doctor(options, output);
+    case "cleanup":
+      return (await import("./commands/cleanup.ts")).cleanup(options, output);
+    case "completion":
+      return (await import("./commands/completion.ts")).completion(word, output);
   }
-  const { run } = await import("./commands/run.ts");
-  return run(options, line.ignored);
 }
 
 if (import.meta.main) {
   // A reader that went away (`ip-masq-agent --help | head -1`) is no failure.
   process.stdout.on("error", () => {});
-  const output: Output = {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
-  };
-  process.exitCode = await main(process.argv.slice(2), output);
+  process.exitCode = await main(process.argv.slice(2), processOutput());
 }

@@ -8,6 +8,8 @@ import type { Logger } from "pino";
 export function createReport(logger: Logger): (event: ReconcileEvent) => void {
   /** The failure that each family is in, as told last; absent while all is well. */
   const failing = new Map<Family, string>();
+  /** Families in a conflict: one line tells of it, not one for each repair. */
+  const contested = new Set<Family>();
 
   return (event) => {
     const { backend, family } = event;
@@ -17,10 +19,25 @@ export function createReport(logger: Logger): (event: ReconcileEvent) => void {
         logger.debug({ ...context, trigger: event.trigger }, "reconcile queued");
         return;
       case "drift":
-        logger.warn(
-          { ...context, kinds: describeKinds(event.differences), first: event.differences.slice(0, 3).map(describe) },
+        logger[contested.has(family) ? "debug" : "warn"](
+          {
+            ...{ ...context, kinds: describeKinds(event.differences), by: event.by },
+            first: event.differences.slice(0, 3).map(describe),
+          },
           "drift: the kernel's rules are not what was in force",
         );
+        return;
+      case "conflict":
+        if (event.state === "over") contested.delete(family);
+        else contested.add(family);
+        if (event.state === "goes on")
+          logger.debug({ ...context, holdMs: Math.round(event.holdMs) }, "repair undone again");
+        else if (event.state === "over") logger.info(context, "conflict over: the rules stand again");
+        else
+          logger.warn(
+            { ...context, by: event.by },
+            "conflict: something undoes every repair of our rules; repairs go on, ever more slowly, up to the resync interval; find it and stop it",
+          );
         return;
       case "removed":
         if (event.error !== undefined) logger.warn({ ...context, err: event.error }, "old rules could not be removed");
@@ -42,7 +59,10 @@ export function createReport(logger: Logger): (event: ReconcileEvent) => void {
         const recovered = failing.delete(family);
         if (event.repair !== undefined) {
           const afterMs = Math.round(event.repair.afterMs * 10) / 10;
-          logger.info({ ...context, ...timing, wrote: event.summary, afterMs }, "drift repaired");
+          logger[contested.has(family) ? "debug" : "info"](
+            { ...context, ...timing, wrote: event.summary, afterMs },
+            "drift repaired",
+          );
         } else if (event.result === "applied") {
           logger.info({ ...context, ...timing, wrote: event.summary }, "rules written, and observed in force");
         } else if (recovered || event.trigger === "start") {

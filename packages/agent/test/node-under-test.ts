@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AgentProcess, createLab, type Lab, startAgent } from "@ip-masq-agent/lab";
@@ -12,9 +12,13 @@ export interface NodeUnderTest extends AsyncDisposable {
   write(config: string): Promise<void>;
   /** Starts the agent with this config, and flags of which later ones win. Ended with the node. */
   start(...flags: readonly string[]): AgentProcess;
+  /** The same behind more words, such as `env PATH=…`. */
+  startWith(words: readonly string[], ...flags: readonly string[]): AgentProcess;
+  /** A directory with an nft of which all works but `monitor`. */
+  brokenMonitor(): Promise<string>;
   /** The metrics page as numbers by series, or the text of another path. */
   metrics(): Promise<ReadonlyMap<string, number>>;
-  get(path: string): Promise<{ readonly status: number; readonly body: string }>;
+  get(path: string, headers?: Record<string, string>): Promise<{ readonly status: number; readonly body: string }>;
   must(...command: readonly string[]): Promise<string>;
 }
 
@@ -34,25 +38,40 @@ export async function openNode(): Promise<NodeUnderTest> {
     return stdout;
   }
 
-  async function get(path: string): Promise<{ readonly status: number; readonly body: string }> {
+  async function get(
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ readonly status: number; readonly body: string }> {
     const script =
-      "const r = await fetch(process.argv[1]); console.log(JSON.stringify({ status: r.status, body: await r.text() }))";
-    const answer = await must(process.execPath, "--input-type=module", "-e", script, `http://127.0.0.1:${port}${path}`);
+      "const r = await fetch(process.argv[1], { headers: JSON.parse(process.argv[2]) }); console.log(JSON.stringify({ status: r.status, body: await r.text() }))";
+    const url = `http://127.0.0.1:${port}${path}`;
+    const answer = await must(process.execPath, "--input-type=module", "-e", script, url, JSON.stringify(headers));
     return JSON.parse(answer) as { status: number; body: string };
+  }
+
+  function startWith(words: readonly string[], ...flags: readonly string[]): AgentProcess {
+    const all = [`--config=${file}`, `--metrics-address=127.0.0.1:${port}`, ...flags];
+    return resources.use(startAgent([...lab.launcher, ...words], all));
   }
 
   return {
     lab,
     directory,
     file,
+    startWith,
+    async brokenMonitor() {
+      const tools = join(directory, "tools");
+      await mkdir(tools);
+      const real = (await must("sh", "-c", "command -v nft")).trim();
+      const script = `#!/bin/sh\n[ "$1" = monitor ] && { echo "no monitor here" >&2; exit 1; }\nexec ${real} "$@"\n`;
+      await writeFile(join(tools, "nft"), script, { mode: 0o755 });
+      return tools;
+    },
     async write(config) {
       await writeFile(join(directory, "next"), config);
       await rename(join(directory, "next"), file);
     },
-    start(...flags) {
-      const all = [`--config=${file}`, `--metrics-address=127.0.0.1:${port}`, ...flags];
-      return resources.use(startAgent(lab.launcher, all));
-    },
+    start: (...flags) => startWith([], ...flags),
     async metrics() {
       const { body } = await get("/metrics");
       const lines = body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));

@@ -1,2 +1,3 @@
 export { createIptablesBackend, type IptablesOptions } from "./backend.ts";
-export { sightVariant, type VariantSighting } from "./variant.ts";
+export { concernsChains } from "./event-text.ts";
+export { iptablesMayHoldRules, sightVariant, type VariantSighting } from "./variant.ts";

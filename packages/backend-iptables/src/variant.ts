@@ -36,3 +36,11 @@ export async function sightVariant(
     inUse: texts.some((text) => text.includes("] -A ")),
   };
 }
+
+/**
+ * Whether this variant's nat table can hold rules, told without loading modules: the nft variant's always can; legacy's
+ * where the kernel lists its nat table.
+ */
+export function iptablesMayHoldRules(variant: Variant, family: Family, signal: AbortSignal): Promise<boolean> {
+  return mayHoldRules(runnerOf({ variant }), family, signal);
+}

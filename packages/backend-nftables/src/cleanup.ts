@@ -1,25 +1,35 @@
-import { BackendError, type Family } from "@ip-masq-agent/core";
+import { BackendError, type Family, type Operation } from "@ip-masq-agent/core";
 import { absentTable } from "./failure.ts";
-import { tableOf } from "./names.ts";
+import { bridgeTableOf, tableOf } from "./names.ts";
 import { type NftRunner, runNft } from "./nft.ts";
 
-/** Deletes our table of the family, and says so. */
+/** Deletes our table of the family, and that of a takeover cut short, and says so. */
 export async function removeTable(runner: NftRunner, family: Family, signal: AbortSignal): Promise<readonly string[]> {
-  if (!(await hasTable(runner, family, signal))) return [];
-  const table = `table ${tableOf(family)}`;
-  await runNft(runner, { arguments: ["delete", ...table.split(" ")], operation: "cleanup", family, signal });
-  return [table];
+  const names = [tableOf(family), bridgeTableOf(family)];
+  const present = await Promise.all(names.map((name) => hasTable(runner, family, name, "cleanup", signal)));
+  const removed: string[] = [];
+  for (const name of names.filter((_, at) => present[at])) {
+    const words = ["delete", "table", ...name.split(" ")];
+    await runNft(runner, { arguments: words, operation: "cleanup", family, signal });
+    removed.push(`table ${name}`);
+  }
+  return removed;
 }
 
 /**
- * Whether our table is there. A host without nft, or without nf_tables in the kernel, cannot have one. Asks for it by
+ * Whether a table is there. A host without nft, or without nf_tables in the kernel, cannot have one. Asks for it by
  * name: where a newer nft has written, an old one crashes on `list tables`, and on `delete` even of what is not there.
  */
-async function hasTable(runner: NftRunner, family: Family, signal: AbortSignal): Promise<boolean> {
-  const listing = ["--terse", "list", "table", ...tableOf(family).split(" ")];
-  const run = { arguments: listing, operation: "cleanup", family, signal, absent: absentTable } as const;
+export async function hasTable(
+  runner: NftRunner,
+  family: Family,
+  name: string,
+  operation: Operation,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const run = { arguments: ["--terse", "list", "table", ...name.split(" ")], operation, family, signal } as const;
   try {
-    return (await runNft(runner, run)) !== undefined;
+    return (await runNft(runner, { ...run, absent: absentTable })) !== undefined;
   } catch (error) {
     const cannot = error instanceof BackendError && (error.reason === "tool_missing" || error.reason === "unsupported");
     if (cannot) return false;

@@ -127,6 +127,7 @@ describe("probe", () => {
       variant: "",
       toolVersion: "1.0.6",
       randomFully: true,
+      protects: false,
     });
   });
 

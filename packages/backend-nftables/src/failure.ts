@@ -5,6 +5,8 @@ import { backendName } from "./names.ts";
 export interface FailedRun {
   readonly operation: Operation;
   readonly family?: Family | undefined;
+  /** Through the process that holds our tables. */
+  readonly held?: boolean;
   /** The program was not found (ENOENT from spawn, 127 from a launcher). */
   readonly notFound: boolean;
   /** Ended by a fault of its own, such as a segmentation fault. */
@@ -54,7 +56,11 @@ function explain(run: FailedRun): readonly [FailureReason, string] {
     return ["unsupported", "this nft was built without JSON; install one that `nft -V` shows with json: yes"];
   }
   if (says(/Operation not permitted|Permission denied|must be root|EACCES/i)) {
-    return ["permission", `nft may not ${run.operation}: ${said}; run as root with the capability NET_ADMIN`];
+    // A process may write no table that another one owns, be it root.
+    const remedy = run.held
+      ? "the table belongs to another process; stop the other agent that runs on this node with --protect-rules"
+      : "run as root with the capability NET_ADMIN, and stop any other agent on this node that runs with --protect-rules";
+    return ["permission", `nft may not ${run.operation}: ${said}; ${remedy}`];
   }
   if (
     says(

@@ -8,6 +8,8 @@ export const backendName = "nftables";
  * the name. No older form used other names.
  */
 export const tableName = "ip-masq-agent";
+/** For what the kernel is asked to check and throws away. */
+export const checkTableName: string = `${tableName}-check`;
 export const setName = "exempt";
 export const chainName = "postrouting";
 
@@ -23,6 +25,14 @@ export function nftFamily(family: Family): "ip" | "ip6" {
 export function tableOf(family: Family): string {
   return `${nftFamily(family)} ${tableName}`;
 }
+
+/** The table that decides in the other's stead while that one changes its owner. */
+export function bridgeTableOf(family: Family): string {
+  return `${tableOf(family)}-bridge`;
+}
+
+/** Nobody but the owner's socket may change the table, and it outlives the owner: nft 1.1, kernel 6.9. */
+export const ownerFlags = "owner, persist";
 
 /** The set's element type. */
 export function addressType(family: Family): "ipv4_addr" | "ipv6_addr" {

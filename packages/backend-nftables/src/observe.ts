@@ -16,25 +16,46 @@ import { policyOf } from "./ruleset.ts";
 /** Our table as it is in the kernel; undefined: there is none. */
 export interface NftObservation extends Observation {
   readonly table: NftTable | undefined;
+  /** We own it. */
+  readonly held: boolean;
+  /** The table that stands in during a takeover is there: one was cut short. */
+  readonly bridge: boolean;
+}
+
+/** What the kernel alone does not tell of our tables. */
+export interface Ownership {
+  /** A process of ours has written the table, and lives. */
+  holds(family: Family): boolean;
+  /** The table of a takeover is there. */
+  bridge(family: Family, signal: AbortSignal): Promise<boolean>;
 }
 
 /**
  * Reads our own table and nothing else: an old nft crashes on tables of others that a newer one wrote. Output that is
  * not the whole table rejects: "unreadable" must never look like "empty".
  */
-export async function observeTable(runner: NftRunner, family: Family, signal: AbortSignal): Promise<NftObservation> {
-  const text = await runNft(runner, {
-    arguments: ["-j", "list", "table", ...tableOf(family).split(" ")],
-    operation: "observe",
-    family,
-    signal,
-    absent: absentTable,
-  });
-  if (text === undefined) return observationOf(family, undefined);
+export async function observeTable(
+  runner: NftRunner,
+  family: Family,
+  ownership: Ownership,
+  signal: AbortSignal,
+): Promise<NftObservation> {
+  const [text, bridge] = await Promise.all([
+    runNft(runner, {
+      arguments: ["-j", "list", "table", ...tableOf(family).split(" ")],
+      operation: "observe",
+      family,
+      signal,
+      absent: absentTable,
+    }),
+    ownership.bridge(family, signal),
+  ]);
+  const ours = { held: ownership.holds(family), bridge };
+  if (text === undefined) return observationOf(family, undefined, ours);
   try {
-    return observationOf(family, parseTable(family, text));
+    return observationOf(family, parseTable(family, text), ours);
   } catch (cause) {
-    if (await isDormant(runner, family, signal)) return observationOf(family, dormantTable);
+    if (await isDormant(runner, family, signal)) return observationOf(family, dormantTable, ours);
     throw new BackendError({
       reason: "other",
       backend: backendName,
@@ -57,11 +78,17 @@ async function isDormant(runner: NftRunner, family: Family, signal: AbortSignal)
 }
 
 /** The observation that a table amounts to. */
-export function observationOf(family: Family, table: NftTable | undefined): NftObservation {
+export function observationOf(
+  family: Family,
+  table: NftTable | undefined,
+  ours: { readonly held: boolean; readonly bridge: boolean } = { held: false, bridge: false },
+): NftObservation {
   return {
     family,
     table,
-    present: table !== undefined,
+    held: ours.held && table?.flags.includes("owner") === true,
+    bridge: ours.bridge,
+    present: table !== undefined || ours.bridge,
     // Made when asked for: the loop never asks, and a set of 100,000 takes longer to merge than to compare.
     get policy() {
       return table && readPolicy(family, table);

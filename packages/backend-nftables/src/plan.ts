@@ -10,7 +10,18 @@ import {
 import { chainName, hookPriority, setName, tableOf } from "./names.ts";
 import { harmlessFlags, type NftObservation } from "./observe.ts";
 import type { NftTable } from "./parse.ts";
-import { type NftElementEdits, renderEdits, renderFresh, renderRange, renderRule, renderWhole } from "./render.ts";
+import {
+  type NftElementEdits,
+  ownFlags,
+  renderAdoption,
+  renderBridgeGone,
+  renderEdits,
+  renderFresh,
+  renderRange,
+  renderRule,
+  renderTakeover,
+  renderWhole,
+} from "./render.ts";
 import { type NftRule, type NftRuleset, ruleKey } from "./ruleset.ts";
 
 /**
@@ -27,22 +38,48 @@ const fewChanges = 64;
  * every packet meets one whole state, and counters live on where rules do. Otherwise the whole table is written anew.
  */
 export function planChange(desired: NftRuleset, seen: NftObservation): Plan {
+  const plan = planRules(desired, seen);
+  return withoutBridge(desired.protect ? withOwnership(desired, seen, plan) : plan, seen);
+}
+
+/** A table that is not ours yet is adopted with its change; one that belongs to nobody is replaced, with a bridge. */
+function withOwnership(desired: NftRuleset, seen: NftObservation, plan: Plan): Plan {
+  const { table, held } = seen;
+  if (held || table === undefined) return plan;
+  const summary = [`takes ownership of table ${tableOf(desired.family)}`, plan.summary].filter(Boolean).join(", ");
+  const leftBehind = table.flags.includes("persist");
+  const transaction = leftBehind
+    ? `${renderAdoption(desired.family)}${plan.transaction}`
+    : harmlessFlags(table)
+      ? renderTakeover(desired)
+      : plan.transaction;
+  return { ...plan, transaction, summary };
+}
+
+function withoutBridge(plan: Plan, { bridge }: NftObservation): Plan {
+  if (!bridge || plan.transaction.includes(renderBridgeGone(plan.family))) return plan;
+  const transactions = [plan.transaction, renderBridgeGone(plan.family)].filter((text) => text !== "");
+  const what = "removes what a takeover left";
+  return { ...plan, transaction: transactions.join("\n"), summary: [plan.summary, what].filter(Boolean).join(", ") };
+}
+
+function planRules(desired: NftRuleset, seen: NftObservation): Plan {
   const { family } = desired;
   const table = tableOf(family);
   if (seen.table === undefined) {
-    return fresh(desired, [{ kind: "table", subject: `table ${table}`, expected: `table ${table}` }]);
+    return fresh(desired, seen, [{ kind: "table", subject: `table ${table}`, expected: `table ${table}` }]);
   }
   // `dormant` leaves every rule in place and switches all of them off: what they say does not matter.
   if (!harmlessFlags(seen.table)) {
     const found = `flags ${seen.table.flags.join(",")}`;
-    return fresh(desired, [{ kind: "table", subject: `table ${table}`, expected: "no flags", found }]);
+    return fresh(desired, seen, [{ kind: "table", subject: `table ${table}`, expected: "no flags", found }]);
   }
   const frame = compareFrame(desired, seen.table);
   const rules = compareRules(desired, seen.table);
   const elements = compareElements(desired, seen.table);
   const differences = [...frame, ...rules, ...elements.differences];
-  if (seen.table.chain === undefined) return fresh(desired, differences);
-  if (frame.length > 0) return whole(desired, differences);
+  if (seen.table.chain === undefined) return fresh(desired, seen, differences);
+  if (frame.length > 0) return whole(desired, seen, differences);
   if (differences.length === 0) return { family, differences, transaction: "", summary: "" };
   const parts = [
     elements.add.length > 0 && `adds ${elements.add.length}`,
@@ -55,10 +92,14 @@ export function planChange(desired: NftRuleset, seen: NftObservation): Plan {
   return {
     family,
     differences,
-    transaction: renderEdits(family, {
-      ...(parts.length > 0 && { elements: elementEdits(desired, elements) }),
-      ...(rules.length > 0 && { rules: desired.rules }),
-    }),
+    transaction: renderEdits(
+      family,
+      {
+        ...(parts.length > 0 && { elements: elementEdits(desired, elements) }),
+        ...(rules.length > 0 && { rules: desired.rules }),
+      },
+      flagsNow(desired, seen),
+    ),
     summary: `${what.join(", ")} in table ${table}`,
   };
 }
@@ -69,16 +110,21 @@ function elementEdits({ exempt }: NftRuleset, { add, remove, removed }: ElementC
 }
 
 /** Where nothing of ours decides any packet. */
-function fresh(desired: NftRuleset, differences: readonly Difference[]): Plan {
-  return { ...whole(desired, differences), transaction: renderFresh(desired) };
+function fresh(desired: NftRuleset, seen: NftObservation, differences: readonly Difference[]): Plan {
+  return { ...whole(desired, seen, differences), transaction: renderFresh(desired, flagsNow(desired, seen)) };
 }
 
-function whole(desired: NftRuleset, differences: readonly Difference[]): Plan {
+/** The flags that mentioning the table takes: ours, or the one that an owner left behind. */
+function flagsNow(desired: NftRuleset, { table }: NftObservation): string {
+  return desired.protect ? ownFlags(true) : table?.flags.includes("persist") ? "persist" : "";
+}
+
+function whole(desired: NftRuleset, seen: NftObservation, differences: readonly Difference[]): Plan {
   const count = desired.exempt.prefixes.length;
   return {
     family: desired.family,
     differences,
-    transaction: renderWhole(desired),
+    transaction: renderWhole(desired, flagsNow(desired, seen)),
     summary: `rewrites table ${tableOf(desired.family)} with ${count} exempt prefixes and ${desired.rules.length} rules`,
   };
 }

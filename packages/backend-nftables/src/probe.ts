@@ -1,17 +1,22 @@
 import { BackendError, type Capabilities, type Prefix, parsePrefix, prefixSet } from "@ip-masq-agent/core";
-import { backendName } from "./names.ts";
+import { backendName, checkTableName, tableName } from "./names.ts";
 import { type NftRunner, runNft } from "./nft.ts";
+import { canProtect, type Protect } from "./protection.ts";
 import { renderWhole } from "./render.ts";
 import { rulesetOf } from "./ruleset.ts";
 
-/** No field beyond the common ones: what we write needs nothing that a kernel since 5.2 and nft since 0.9.3 lacks. */
-export type NftCapabilities = Capabilities;
+/** What we write needs nothing that a kernel since 5.2 and nft since 0.9.3 lacks, protection excepted. */
+export interface NftCapabilities extends Capabilities {
+  /** Our tables can be owned, and are to be. Without it, others can change them. */
+  readonly protects: boolean;
+}
 
 /**
  * Two runs of nft: its version and JSON support, and a `--check` of a small ruleset of ours, which the kernel takes
- * apart as a real one and throws away (unlike `iptables-restore --test`). Where it fails, one more without fully-random.
+ * apart as a real one and throws away (unlike `iptables-restore --test`). Where it fails, one more without fully-random;
+ * and one for protection, unless that is off.
  */
-export async function probe(runner: NftRunner, signal: AbortSignal): Promise<NftCapabilities> {
+export async function probe(runner: NftRunner, protect: Protect, signal: AbortSignal): Promise<NftCapabilities> {
   const [build = "", checked] = await Promise.all([
     runNft(runner, { arguments: ["-V"], operation: "probe", signal }),
     check(runner, true, signal).then(
@@ -28,12 +33,13 @@ export async function probe(runner: NftRunner, signal: AbortSignal): Promise<Nft
       message: `nft ${toolVersion} was built without JSON, so its rules cannot be read back; install one that "nft -V" shows with "json: yes"`,
     });
   }
-  if (checked === undefined) return { variant: "", toolVersion, randomFully: true };
+  const protects = await canProtect(runner, protect, build, signal);
+  if (checked === undefined) return { variant: "", toolVersion, randomFully: true, protects };
   const refused = checked instanceof BackendError && ["rejected", "unsupported"].includes(checked.reason);
   if (!refused) throw checked;
   // Still refused without it: the first error is the one to tell.
   await check(runner, false, signal).catch(() => Promise.reject(checked));
-  return { variant: "", toolVersion, randomFully: false };
+  return { variant: "", toolVersion, randomFully: false, protects };
 }
 
 async function check(runner: NftRunner, randomFully: boolean, signal: AbortSignal): Promise<void> {
@@ -41,5 +47,7 @@ async function check(runner: NftRunner, randomFully: boolean, signal: AbortSigna
   const exempt = prefixSet("IPv4", "code" in sample ? [] : [sample satisfies Prefix]);
   const translation = { kind: "masquerade", randomFully, ports: [{ first: 1024, last: 65535 }] } as const;
   const ruleset = rulesetOf({ family: "IPv4", exempt, translation }, { variant: "", toolVersion: "", randomFully });
-  await runNft(runner, { arguments: ["--check", "-f", "-"], operation: "probe", input: renderWhole(ruleset), signal });
+  // Under another name: what is tried on a table that another process owns is refused, and says nothing of the kernel.
+  const input = renderWhole(ruleset).replaceAll(tableName, checkTableName);
+  await runNft(runner, { arguments: ["--check", "-f", "-"], operation: "probe", input, signal });
 }

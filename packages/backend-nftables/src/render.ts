@@ -6,7 +6,16 @@ import {
   formatPrefix,
   type Prefix,
 } from "@ip-masq-agent/core";
-import { addressType, chainName, hookPriority, nftFamily, setName, tableOf } from "./names.ts";
+import {
+  addressType,
+  bridgeTableOf,
+  chainName,
+  hookPriority,
+  nftFamily,
+  ownerFlags,
+  setName,
+  tableOf,
+} from "./names.ts";
 import type { NftRule, NftRuleset } from "./ruleset.ts";
 
 /** Elements on one line of text: nft reads lines of any length, people do not. */
@@ -22,25 +31,70 @@ export const transactionEnd = "\n\n";
  * For a table that decides already: a packet that meets the new chain before the new set can be seen (kernel 6.18:
  * 0.05 ms) is masqueraded, exempt or not; any other way, the table would be gone for ten.
  */
-export function renderWhole({ family, exempt, rules }: NftRuleset): string {
-  return `${renderEmpty(family)}${renderTable(family, [...setBlock(family, exempt.prefixes), ...chainBlock(family, rules)])}`;
+export function renderWhole({ family, exempt, rules, protect }: NftRuleset, flags: string = ownFlags(protect)): string {
+  const blocks = [...setBlock(family, exempt.prefixes), ...chainBlock(family, rules)];
+  return `${renderEmpty(family, flags)}${renderTable(family, blocks, ownFlags(protect))}`;
 }
 
 /**
  * The whole table in two transactions, the set's first, which decides nothing: for a node where no table of ours
  * decides yet, but perhaps the rules of another backend do.
  */
-export function renderFresh({ family, exempt, rules }: NftRuleset): string {
-  const set = `${renderEmpty(family)}${renderTable(family, setBlock(family, exempt.prefixes))}`;
-  return `${set}\n${renderTable(family, chainBlock(family, rules))}`;
+export function renderFresh({ family, exempt, rules, protect }: NftRuleset, flags: string = ownFlags(protect)): string {
+  const own = ownFlags(protect);
+  const set = `${renderEmpty(family, flags)}${renderTable(family, setBlock(family, exempt.prefixes), own)}`;
+  return `${set}\n${renderTable(family, chainBlock(family, rules), own)}`;
 }
 
-function renderEmpty(family: Family): string {
-  return `add table ${tableOf(family)}\ndelete table ${tableOf(family)}\n`;
+/** The flags of a table of ours; none where it is not protected. */
+export function ownFlags(protect: boolean): string {
+  return protect ? ownerFlags : "";
 }
 
-function renderTable(family: Family, blocks: readonly string[]): string {
-  return [`table ${tableOf(family)} {`, ...blocks, "}", ""].join("\n");
+/**
+ * A table of ours that belongs to nobody becomes one that we own. The kernel cannot change that in place, so for the
+ * moment without it a second table decides in its stead: at no time is there none, or one whose set is not filled yet.
+ */
+export function renderTakeover({ family, exempt, rules }: NftRuleset): string {
+  const bridge = bridgeTableOf(family);
+  return [
+    `${renderGone(bridge)}${renderBlocks(bridge, setBlock(family, exempt.prefixes))}`,
+    renderBlocks(bridge, chainBlock(family, rules)),
+    renderGone(tableOf(family)),
+    renderTable(family, setBlock(family, exempt.prefixes), ownerFlags),
+    renderTable(family, chainBlock(family, rules), ownerFlags),
+    renderGone(bridge),
+  ].join("\n");
+}
+
+/** The table that an earlier owner left behind becomes ours as it stands. */
+export function renderAdoption(family: Family): string {
+  return `add table ${tableOf(family)} { flags ${ownerFlags}; }\n`;
+}
+
+/** What a takeover that was cut short left. */
+export function renderBridgeGone(family: Family): string {
+  return renderGone(bridgeTableOf(family));
+}
+
+/**
+ * `flags`: those that the table has now. One with flags refuses an `add` without them, and `destroy` is as old as they
+ * are.
+ */
+function renderEmpty(family: Family, flags: string): string {
+  return flags === "" ? `add table ${tableOf(family)}\ndelete table ${tableOf(family)}\n` : renderGone(tableOf(family));
+}
+
+function renderGone(table: string): string {
+  return `destroy table ${table}\n`;
+}
+
+function renderTable(family: Family, blocks: readonly string[], flags: string): string {
+  return renderBlocks(tableOf(family), flags === "" ? blocks : [`  flags ${flags}`, ...blocks]);
+}
+
+function renderBlocks(table: string, blocks: readonly string[]): string {
+  return [`table ${table} {`, ...blocks, "}", ""].join("\n");
 }
 
 function setBlock(family: Family, prefixes: readonly Prefix[]): readonly string[] {
@@ -75,13 +129,14 @@ export type NftElementEdits =
   | { readonly kind: "refill"; readonly all: readonly Prefix[] }
   | { readonly kind: "difference"; readonly remove: readonly AddressRange[]; readonly add: readonly Prefix[] };
 
-export function renderEdits(family: Family, { elements, rules }: NftEdits): string {
+/** `flags`: those that the table has, which every mention of it must repeat. */
+export function renderEdits(family: Family, { elements, rules }: NftEdits, flags = ""): string {
   const set = `${tableOf(family)} ${setName}`;
   const chain = `${tableOf(family)} ${chainName}`;
   const statements: string[] = [];
   if (elements?.kind === "refill") {
     // Declared anew, not `add element`: for that, nft up to 1.1.7 first reads the elements of every set on the node.
-    statements.push(`flush set ${set}\n`, renderTable(family, setBlock(family, elements.all)));
+    statements.push(`flush set ${set}\n`, renderTable(family, setBlock(family, elements.all), flags));
   } else if (elements?.kind === "difference") {
     const remove = elements.remove.map((range) => renderRange(family, range));
     // A new element may overlap an old one: those go first.

@@ -29,14 +29,17 @@ export interface NftRuleset extends Ruleset {
   readonly family: Family;
   readonly exempt: PrefixSet;
   readonly rules: readonly NftRule[];
+  /** The table is to be owned, so that nobody else can change it. */
+  readonly protect: boolean;
 }
 
 /** The policy's rules: the node's own addresses are left alone, then the exempt ones; what is left is masqueraded. */
-export function rulesetOf(policy: FamilyPolicy, can: Capabilities): NftRuleset {
+export function rulesetOf(policy: FamilyPolicy, can: Capabilities & { readonly protects?: boolean }): NftRuleset {
   const randomFully = policy.translation.randomFully && can.randomFully;
   return {
     family: policy.family,
     exempt: policy.exempt,
+    protect: can.protects ?? false,
     rules: [
       { kind: "local" },
       { kind: "exempt" },

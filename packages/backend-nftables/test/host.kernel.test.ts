@@ -38,7 +38,7 @@ describe.each(toolchains())("$name", ({ prefix }) => {
   test("without the capability NET_ADMIN every operation says so", async () => {
     const backend = open("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", "--");
     const plan = {
-      ...open().plan(open().render(desired, { variant: "", toolVersion: "", randomFully: true }), {
+      ...open().plan(open().render(desired, { variant: "", toolVersion: "", randomFully: true, protects: false }), {
         ...(await open().observe("IPv4", signal)),
       }),
     };

@@ -21,6 +21,7 @@ async function run(
     err: (text) => {
       err += text;
     },
+    colour: false,
   });
   return { code, out, err };
 }

@@ -9,14 +9,9 @@ import {
   formatSet,
 } from "@ip-masq-agent/core";
 import { type Desired, interpret } from "../desired.ts";
-import type { Options } from "../flags/table.ts";
+import type { Options } from "../flags/flag.ts";
+import type { Output } from "../output.ts";
 import { takeSnapshot } from "../sources/snapshot.ts";
-
-/** Where a command writes. */
-export interface Output {
-  out(text: string): void;
-  err(text: string): void;
-}
 
 /** Says what a config means with these flags, or everything that is wrong with it. Exit code 0 or 1. */
 export async function validate(path: string, options: Options, output: Output): Promise<number> {

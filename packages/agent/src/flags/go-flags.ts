@@ -1,6 +1,8 @@
 /** What the syntax needs to know of a flag. */
 export interface FlagSyntax {
   readonly name: string;
+  /** A second name: `o` for `output`. */
+  readonly alias?: string;
   /** May stand alone, as `--flag`; takes a value only behind `=`. */
   readonly boolean: boolean;
 }
@@ -24,6 +26,7 @@ export interface UsageProblem {
  */
 export function parseFlags(argv: readonly string[], flags: readonly FlagSyntax[]): ParsedFlags | UsageProblem {
   const known = new Map(flags.map((flag) => [flag.name, flag]));
+  for (const flag of flags) if (flag.alias !== undefined) known.set(flag.alias, flag);
   const values = new Map<string, string>();
   const positional: string[] = [];
   for (let at = 0; at < argv.length; at++) {
@@ -40,12 +43,12 @@ export function parseFlags(argv: readonly string[], flags: readonly FlagSyntax[]
     if (name === undefined) return { problem: `${JSON.stringify(word)} is no flag; write --name or --name=value` };
     const flag = known.get(name);
     if (flag === undefined) return { problem: `unknown flag --${name}${suggestion(name, flags)}; see --help` };
-    if (value !== undefined) values.set(name, value);
-    else if (flag.boolean) values.set(name, "true");
+    if (value !== undefined) values.set(flag.name, value);
+    else if (flag.boolean) values.set(flag.name, "true");
     else {
       const next = argv[++at];
       if (next === undefined) return { problem: `flag --${name} needs a value; write --${name}=VALUE` };
-      values.set(name, next);
+      values.set(flag.name, next);
     }
   }
   return { values, positional };

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { flagReference, helpText } from "../commands/help.ts";
+import { commandHelp, flagReference, helpText } from "../commands/help.ts";
+import { commands, flagsOf } from "./commands.ts";
 import { parseCommandLine } from "./options.ts";
-import { flagTable } from "./table.ts";
+import { agentFlags } from "./table.ts";
 
 const parse = (...argv: readonly string[]) => {
   const line = parseCommandLine(argv);
@@ -45,10 +46,26 @@ describe("Go's flag syntax", () => {
   });
 
   test("validate takes a path, before or after the flags", () => {
-    expect(parse("validate", "f", "--enable-ipv6")).toMatchObject({ command: "validate", path: "f" });
-    expect(parse("--enable-ipv6", "validate", "f")).toMatchObject({ command: "validate", path: "f" });
-    expect(parse("validate")).toMatchObject({ command: "validate", path: undefined });
+    expect(parse("validate", "f", "--enable-ipv6")).toMatchObject({ command: "validate", words: ["f"] });
+    expect(parse("--enable-ipv6", "validate", "f")).toMatchObject({ command: "validate", words: ["f"] });
+    expect(parse("validate")).toMatchObject({ command: "validate", words: [] });
   });
+});
+
+test("commands have flags of their own, with short names", () => {
+  expect(parse("status", "-o", "json")).toMatchObject({ command: "status", options: { output: "json" } });
+  expect(parse("explain", "10.0.0.1", "--protocol=TCP", "--port=53", "--from", "fd00::1")).toMatchObject({
+    words: ["10.0.0.1"],
+    options: { protocol: "tcp", port: 53, from: "fd00::1", hostsFile: "/etc/hosts" },
+  });
+  expect(parse("plan", "--script")).toMatchObject({ options: { script: true } });
+});
+
+test.each(commands.map(({ name }) => name))("%s --help names its flags and exit codes, and fits a terminal", (name) => {
+  const text = commandHelp(name);
+  for (const flag of flagsOf(name)) expect(text).toContain(`--${flag.name}`);
+  expect(text).toContain("Exit codes:");
+  for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
 });
 
 describe("what is refused, with the flag, the value and a remedy", () => {
@@ -93,6 +110,15 @@ describe("what is refused, with the flag, the value and a remedy", () => {
     [["--log-format=xml"], "use json, text"],
     [["--v=high"], "is not a whole number"],
     [["--config="], "is empty"],
+    [["explain"], "explain needs DEST"],
+    [["explain", "a", "b"], 'unexpected "b" behind explain'],
+    [["explain", "a", "--from=10.0.0.0/8"], "is not an address"],
+    [["explain", "a", "--port=0"], "is not a port"],
+    [["plan", "--from=10.0.0.1"], "--from is a flag of explain"],
+    [["--script"], "--script is a flag of plan"],
+    [["status", "-o", "yaml"], "use text, json"],
+    [["--protect-rules=yes"], "use auto, on, off"],
+    [["--drift-check-interval=10ms"], "shorter than 100ms"],
   ])("%j", (argv, message) => {
     expect(parse(...argv)).toContain(message);
   });
@@ -100,7 +126,7 @@ describe("what is refused, with the flag, the value and a remedy", () => {
 
 test("the help names every flag, and fits a terminal", () => {
   const text = helpText();
-  for (const { name } of flagTable) expect(text).toContain(`--${name}`);
+  for (const { name } of agentFlags) expect(text).toContain(`--${name}`);
   for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
 });
 

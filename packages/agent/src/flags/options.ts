@@ -1,20 +1,24 @@
+import { type CommandName, commands, flagTable } from "./commands.ts";
+import type { Flag, Options } from "./flag.ts";
 import { parseBoolean, parseFlags, type UsageProblem } from "./go-flags.ts";
-import { type Flag, flagTable, ignoredFlags, type Options } from "./table.ts";
+import { ignoredFlags } from "./table.ts";
 
 /** A command line understood. */
 export interface CommandLine {
   readonly options: Options;
   /** `run` where none is named. */
-  readonly command: "run" | "validate";
-  /** What `validate` is to look at, in place of --config. */
-  readonly path: string | undefined;
+  readonly command: CommandName;
+  /** What stands behind the command: as many words as it takes. */
+  readonly words: readonly string[];
+  /** Flags that were given, by name; defaults are not among them. */
+  readonly given: ReadonlyMap<string, string>;
   /** klog's flags that were given and mean nothing here. */
   readonly ignored: readonly string[];
 }
 
 /** Reads everything behind the program's name. Pure; never throws. */
 export function parseCommandLine(argv: readonly string[]): CommandLine | UsageProblem {
-  const parsed = parseFlags(argv, [...flagTable, { name: "h", boolean: true }, ...ignoredFlags]);
+  const parsed = parseFlags(argv, [...flagTable, ...ignoredFlags]);
   if ("problem" in parsed) return parsed;
   const values: Partial<Record<keyof Options, unknown>> = {};
   for (const flag of flagTable) {
@@ -32,20 +36,40 @@ export function parseCommandLine(argv: readonly string[]): CommandLine | UsagePr
   }
   // Every flag of the table has been parsed into the type that its option has there.
   const options = values as unknown as Options;
-  const help = options.help || parsed.values.has("h");
-  const [command, path, ...more] = parsed.positional;
-  if (!help && !options.version && (more.length > 0 || (command !== undefined && command !== "validate"))) {
-    const stray = command === "validate" ? more.join(" ") : parsed.positional.join(" ");
-    return {
-      problem: `unexpected ${JSON.stringify(stray)}: the only command is validate, and booleans are written --flag=true; see --help`,
-    };
-  }
-  return {
-    options: { ...options, help },
-    command: command === "validate" ? "validate" : "run",
-    path,
+  const [word, ...words] = parsed.positional;
+  const command = commands.find(({ name }) => name === (word ?? "run"));
+  const line = {
+    options,
+    command: command?.name ?? "run",
+    words,
+    given: parsed.values,
     ignored: ignored.map(({ name }) => name),
   };
+  // Whoever asks for help has not yet got it right.
+  if (options.help || options.version) return line;
+  if (command === undefined) {
+    return {
+      problem: `unexpected ${JSON.stringify(parsed.positional.join(" "))}: the commands are ${commandNames()}, and booleans are written --flag=true; see --help`,
+    };
+  }
+  if (words.length > command.most) {
+    const stray = words.slice(command.most).join(" ");
+    return { problem: `unexpected ${JSON.stringify(stray)} behind ${command.name}; see ${command.name} --help` };
+  }
+  if (words.length < command.least) {
+    return { problem: `${command.name} needs ${command.arguments}; see ${command.name} --help` };
+  }
+  const stray = flagTable.find(
+    (flag) => parsed.values.has(flag.name) && flag.commands?.includes(command.name) === false,
+  );
+  if (stray?.commands !== undefined) {
+    return { problem: `--${stray.name} is a flag of ${stray.commands.join(", ")}; see ${command.name} --help` };
+  }
+  return line;
+}
+
+function commandNames(): string {
+  return commands.map(({ name }) => name).join(", ");
 }
 
 function refused(

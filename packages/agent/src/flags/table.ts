@@ -1,76 +1,9 @@
-import type { PortRange } from "@ip-masq-agent/core";
-import type { ListenAddress } from "../http/server.ts";
-import { type FlagSyntax, parseBoolean } from "./go-flags.ts";
-import {
-  type Checked,
-  parseChain,
-  parseChoice,
-  parseInteger,
-  parseInterval,
-  parseListenAddress,
-  parsePorts,
-} from "./values.ts";
+import { backendChoices, booleans, type Flag, protectChoices, valued } from "./flag.ts";
+import type { FlagSyntax } from "./go-flags.ts";
+import { parseChain, parseChoice, parseInteger, parseInterval, parseListenAddress, parsePorts } from "./values.ts";
 
-/** What the command line asks for, every default filled in. */
-export interface Options {
-  readonly masqChain: string;
-  readonly nomasqAllReservedRanges: boolean;
-  readonly enableIPv6: boolean;
-  readonly randomFully: boolean;
-  readonly toPorts: readonly PortRange[];
-  readonly config: string;
-  /** Milliseconds; undefined: not given. */
-  readonly resyncInterval: number | undefined;
-  readonly strictConfig: boolean;
-  readonly backend: BackendChoice;
-  readonly once: boolean;
-  readonly metricsAddress: ListenAddress | undefined;
-  readonly logFormat: "json" | "text";
-  readonly v: number;
-  readonly help: boolean;
-  readonly version: boolean;
-}
-
-export const backendChoices = ["auto", "nftables", "iptables", "iptables-nft", "iptables-legacy"] as const;
-export type BackendChoice = (typeof backendChoices)[number];
-
-/** One flag: its place in the help, and how its text becomes an option's value. */
-export interface Flag extends FlagSyntax {
-  readonly group: string;
-  /** What stands for the value in the help; a boolean has none. */
-  readonly placeholder: string;
-  /** As text, as a person would write it. */
-  readonly default: string;
-  readonly help: string;
-  readonly option: keyof Options;
-  parse(text: string): Checked<Options[keyof Options]>;
-}
-
-const bool = (text: string): Checked<boolean> => {
-  const value = parseBoolean(text);
-  return value === undefined ? { reason: "is neither true nor false", remedy: "write true or false" } : { value };
-};
-
-type Row = readonly [name: string, option: keyof Options, fallback: string, help: string];
-
-function booleans(group: string, rows: readonly Row[]): readonly Flag[] {
-  return rows.map(([name, option, fallback, help]) => ({
-    ...{ group, name, option, default: fallback, help, placeholder: "", boolean: true },
-    parse: bool,
-  }));
-}
-
-function valued(
-  group: string,
-  placeholder: string,
-  [name, option, fallback, help]: Row,
-  parse: (text: string) => Checked<Options[keyof Options]>,
-): Flag {
-  return { group, name, option, default: fallback, help, placeholder, boolean: false, parse };
-}
-
-/** Every flag of the agent, in the order of the help. */
-export const flagTable: readonly Flag[] = [
+/** Every flag of the agent itself, in the order of the help. */
+export const agentFlags: readonly Flag[] = [
   ...booleans("What is masqueraded", [
     [
       "enable-ipv6",
@@ -134,11 +67,38 @@ export const flagTable: readonly Flag[] = [
     parseChoice(backendChoices),
   ),
   valued("Backend", "NAME", ["masq-chain", "masqChain", "IP-MASQ-AGENT", "Name of the iptables chain."], parseChain),
+  valued(
+    "Backend",
+    "WHETHER",
+    [
+      "protect-rules",
+      "protectRules",
+      "auto",
+      "auto, on or off: own the nftables tables, so that nobody else can change them. auto: where kernel (6.9) and nft (1.1) can.",
+    ],
+    parseChoice(protectChoices),
+  ),
+  valued(
+    "Running",
+    "DURATION",
+    [
+      "drift-check-interval",
+      "driftCheckInterval",
+      "5s",
+      "Least time between looks for drift where the kernel tells of no changes (iptables-legacy). Looking takes 1 % of the time at most.",
+    ],
+    parseInterval,
+  ),
   ...booleans("Running", [["once", "once", "false", "Reconcile once and exit: 0 in force, 1 failed."]]),
   valued(
     "Running",
     "ADDRESS",
-    ["metrics-address", "metricsAddress", ":10266", "Where /metrics, /healthz and /readyz are served. Empty: nowhere."],
+    [
+      "metrics-address",
+      "metricsAddress",
+      ":10266",
+      "Where /metrics, /healthz, /readyz and, for this node alone, /statusz, /configz and /flagz are served. Empty: nowhere.",
+    ],
     parseListenAddress,
   ),
   valued(
@@ -149,9 +109,9 @@ export const flagTable: readonly Flag[] = [
   ),
   valued("Logging", "N", ["v", "v", "0", "More with 2 (debug) and 4 (trace)."], parseInteger),
   ...booleans("Other", [
-    ["help", "help", "false", "Show this help."],
+    ["help", "help", "false", "Show this help, or a command's."],
     ["version", "version", "false", "Show the version."],
-  ]),
+  ]).map((flag) => (flag.name === "help" ? { ...flag, alias: "h" } : flag)),
 ];
 
 /** klog's flags that the original has and manifests carry: taken, checked for syntax only, and without effect. */

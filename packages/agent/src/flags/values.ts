@@ -1,4 +1,4 @@
-import { type PortRange, parseDuration } from "@ip-masq-agent/core";
+import { type PortRange, parseAddress, parseDuration } from "@ip-masq-agent/core";
 import type { ListenAddress } from "../http/server.ts";
 
 /** Why a flag's value is refused, and what to write instead. */
@@ -96,4 +96,29 @@ export function parseInteger(text: string): Checked<number> {
   return /^[+-]?(?:0[xX][0-9a-fA-F]+|\d{1,18})$/.test(text)
     ? { value: Number(text.replace(/^[+]/, "")) }
     : { reason: "is not a whole number", remedy: "write digits, as 2" };
+}
+
+/** An address of a sender; empty: none given. */
+export function parseHost(text: string): Checked<string | undefined> {
+  if (text === "") return { value: undefined };
+  return parseAddress(text) === undefined
+    ? { reason: "is not an address", remedy: "write an IPv4 or IPv6 address, as 10.244.1.5 or fd00::5" }
+    : { value: text };
+}
+
+/** A protocol by its name; empty: none given. */
+export function parseProtocol(text: string): Checked<string | undefined> {
+  if (text === "") return { value: undefined };
+  return /^[a-z][a-z0-9-]*$/i.test(text)
+    ? { value: text.toLowerCase() }
+    : { reason: "is not the name of a protocol", remedy: "write tcp, udp, sctp, icmp or another name" };
+}
+
+/** A port from 1 to 65535; empty: none given. */
+export function parsePort(text: string): Checked<number | undefined> {
+  if (text === "") return { value: undefined };
+  const port = Number(text);
+  return /^\d{1,5}$/.test(text) && port >= 1 && port <= 65535
+    ? { value: port }
+    : { reason: "is not a port", remedy: "write a number from 1 to 65535" };
 }

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 
 /** Where to listen; without a host: everywhere, IPv6 and IPv4. */
 export interface ListenAddress {
@@ -13,7 +13,14 @@ export interface Answer {
   readonly contentType?: string;
 }
 
-export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+/** What a path is asked. */
+export interface Question {
+  /** The client is on this node: it came by a loopback address, or from the very address that it came to. */
+  readonly local: boolean;
+  readonly acceptsJson: boolean;
+}
+
+export type Routes = Readonly<Record<string, (question: Question) => Answer | Promise<Answer>>>;
 
 export interface HttpServer extends AsyncDisposable {
   /** The port in use, also where 0 was asked for. */
@@ -50,7 +57,7 @@ export async function startServer(address: ListenAddress, routes: Routes): Promi
 
 function listenerOf(routes: Routes): RequestListener {
   return (request, response) => {
-    void answer(request.method ?? "GET", request.url ?? "/", routes)
+    void answer(request.method ?? "GET", request.url ?? "/", routes, questionOf(request))
       .catch(
         (cause: unknown): Answer => ({
           status: 500,
@@ -68,13 +75,21 @@ function listenerOf(routes: Routes): RequestListener {
   };
 }
 
-async function answer(method: string, url: string, routes: Routes): Promise<Answer> {
+function questionOf({ socket, headers }: IncomingMessage): Question {
+  const plain = (address = "") => address.replace(/^::ffff:/, "");
+  const client = plain(socket.remoteAddress);
+  const local =
+    client === "::1" || client.startsWith("127.") || (client !== "" && client === plain(socket.localAddress));
+  return { local, acceptsJson: /\bapplication\/json\b/.test(headers.accept ?? "") };
+}
+
+async function answer(method: string, url: string, routes: Routes, question: Question): Promise<Answer> {
   if (method !== "GET" && method !== "HEAD") return { status: 405, body: "only GET and HEAD\n" };
   const path = url.split("?", 1)[0] ?? "/";
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   return route === undefined
     ? { status: 404, body: `not found; there are ${Object.keys(routes).join(", ")}\n` }
-    : route();
+    : route(question);
 }
 
 async function listen(server: Server, { host, port }: ListenAddress): Promise<void> {

@@ -37,12 +37,19 @@ export function driftMetrics(registry: Registry): {
     buckets: seconds,
     registers,
   });
+  const conflicts = new Counter({
+    name: "ip_masq_agent_drift_conflicts_total",
+    help: "Repairs that something undoes again and again, each followed by a longer wait than the last.",
+    labelNames: ["backend", "ip_family"],
+    registers,
+  });
   return {
     expect(backend, families) {
       for (const ip_family of families) {
         for (const kind of driftKinds) detected.inc({ backend, ip_family, kind }, 0);
         for (const result of repairResults) repairs.inc({ backend, ip_family, result }, 0);
         standing.set({ backend, ip_family }, 0);
+        conflicts.inc({ backend, ip_family }, 0);
         duration.zero({ backend, ip_family });
       }
     },
@@ -52,6 +59,7 @@ export function driftMetrics(registry: Registry): {
         for (const [kind, count] of countKinds(event.differences)) detected.inc({ ...labels, kind }, count);
         standing.set(labels, event.differences.length);
       }
+      if (event.type === "conflict" && event.state !== "over") conflicts.inc(labels);
       if (event.type !== "synced") return;
       if (event.repair) repairs.inc({ ...labels, result: event.repair.result });
       if (event.repair?.result === "repaired") duration.observe(labels, event.repair.afterMs / 1000);

@@ -12,6 +12,8 @@ export function infoMetrics(
   build: Build,
 ): {
   backend(name: string, variant: string, toolVersion: string): void;
+  guarded(backend: string, isProtected: boolean): void;
+  events(backend: string, up: boolean): void;
 } {
   const registers = [registry];
   new Gauge({
@@ -26,7 +28,21 @@ export function infoMetrics(
     labelNames: ["backend", "variant", "tool_version"],
     registers,
   });
+  const guarded = new Gauge({
+    name: "ip_masq_agent_rules_protected",
+    help: "1 if the rules are owned, so that nobody else can change them, else 0.",
+    labelNames: ["backend"],
+    registers,
+  });
+  const events = new Gauge({
+    name: "ip_masq_agent_kernel_events_up",
+    help: "1 while the kernel's events about rules are listened to, 0 while drift is noticed by looking only; none for iptables-legacy, which has no events.",
+    labelNames: ["backend"],
+    registers,
+  });
   return {
+    guarded: (name, isProtected) => guarded.set({ backend: name }, isProtected ? 1 : 0),
+    events: (name, up) => events.set({ backend: name }, up ? 1 : 0),
     backend(name, variant, toolVersion) {
       backend.reset();
       backend.set({ backend: name, variant, tool_version: toolVersion }, 1);

@@ -15,6 +15,10 @@ export interface Metrics {
   /** A backend is about to be tried: its failure series exist from here on. */
   expectBackend(name: string): void;
   backendChosen(name: string, variant: string, toolVersion: string, read: ReadCounters): void;
+  /** Whether the backend's rules are owned. */
+  protection(backend: string, isProtected: boolean): void;
+  /** Whether the kernel tells of changes. */
+  kernelEvents(backend: string, up: boolean): void;
   /** A backend could not be started; it counts for every family. */
   backendFailed(error: BackendError): void;
   /** Every metric there can be, in the order of its creation. */
@@ -54,6 +58,8 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
       info.backend(name, variant, toolVersion);
       kernel.expect(families, read);
     },
+    protection: (backend, isProtected) => info.guarded(backend, isProtected),
+    kernelEvents: (backend, up) => info.events(backend, up),
     backendFailed: (error) => sync.failed(error, families),
     describe: () =>
       registry.getMetricsAsArray().map((metric) => ({

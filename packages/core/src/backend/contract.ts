@@ -73,6 +73,9 @@ export interface Backend<
    * (nothing: an empty list). A host that cannot have such rules (no tool, no table) has none: not an error.
    */
   cleanup(family: Family, signal: AbortSignal): Promise<readonly string[]>;
+
+  /** Ends what the backend keeps running between calls, where it does; rules stay. */
+  close?(): Promise<void>;
 }
 
 /** No packet counted. */

@@ -4,9 +4,9 @@ import type { Difference } from "../backend/drift.ts";
 import type { BackendError } from "../backend/error.ts";
 
 /** What set a pass going; the `trigger` label of `sync_duration_seconds`. Of several waiting, the first here is named. */
-export type Trigger = "start" | "config" | "hint" | "retry" | "resync";
+export type Trigger = "start" | "config" | "hint" | "retry" | "resync" | "poll";
 
-export const triggers: readonly Trigger[] = ["start", "config", "hint", "retry", "resync"];
+export const triggers: readonly Trigger[] = ["start", "config", "hint", "retry", "resync", "poll"];
 
 /** How a pass ended; the `result` label of `syncs_total`. */
 export type SyncResult = "in_sync" | "applied" | "failed";
@@ -14,7 +14,7 @@ export type SyncResult = "in_sync" | "applied" | "failed";
 export const syncResults: readonly SyncResult[] = ["in_sync", "applied", "failed"];
 
 /** What the loop tells the world. The agent turns it into metrics and log lines; nothing comes back. */
-export type ReconcileEvent = Queued | DriftFound | Synced | Removed;
+export type ReconcileEvent = Queued | DriftFound | Synced | Removed | Conflict;
 
 interface FamilyEvent {
   readonly backend: string;
@@ -33,6 +33,26 @@ export interface Queued extends FamilyEvent {
 export interface DriftFound extends FamilyEvent {
   readonly type: "drift";
   readonly differences: readonly Difference[];
+  /** Who did it, where the kernel's events told. */
+  readonly by?: Culprit;
+}
+
+/** A process that changed rules, as nftables names it: by its id as the host counts. */
+export interface Culprit {
+  readonly process: string;
+  readonly pid: number;
+}
+
+/**
+ * Something undoes our repairs: told when that is noticed, and again when the rules have stood for a while (`over`).
+ * Meanwhile repairs go on, ever more slowly.
+ */
+export interface Conflict extends FamilyEvent {
+  readonly type: "conflict";
+  readonly state: "begins" | "goes on" | "over";
+  /** Until the next repair, milliseconds; 0 where it is over. */
+  readonly holdMs: number;
+  readonly by?: Culprit;
 }
 
 /** A pass ended. */

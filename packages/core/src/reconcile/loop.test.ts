@@ -1,23 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { type Prefix, parsePrefix } from "../address/prefix.ts";
-import { prefixSet } from "../address/prefix-set.ts";
-import { createMemoryBackend, type MemoryBackend } from "../memory-backend.ts";
-import type { FamilyPolicy, Policy } from "../policy/policy.ts";
-import type { ReconcileEvent } from "./event.ts";
-import { createLoop, type Loop, type LoopOptions } from "./loop.ts";
-import { createTestClock, type TestClock } from "./test-clock.ts";
-
-function family(name: "IPv4" | "IPv6", ...cidrs: readonly string[]): FamilyPolicy {
-  const exempt = prefixSet(
-    name,
-    cidrs.map((text) => parsePrefix(text) as Prefix),
-  );
-  return { family: name, exempt, translation: { kind: "masquerade", randomFully: true, ports: [] } };
-}
-
-const first: Policy = { IPv4: family("IPv4", "10.0.0.0/8") };
-const second: Policy = { IPv4: family("IPv4", "10.0.0.0/9") };
-const dual: Policy = { ...first, IPv6: family("IPv6", "fd00::/8") };
+import { createMemoryBackend } from "../memory-backend.ts";
+import type { Loop, LoopOptions } from "./loop.ts";
+import { dual, first, second, startLoop, type TestLoop } from "./test-loop.ts";
 
 let running: Loop | undefined;
 afterEach(async () => {
@@ -25,32 +9,10 @@ afterEach(async () => {
   running = undefined;
 });
 
-async function start(options: Partial<LoopOptions> = {}): Promise<{
-  loop: Loop;
-  clock: TestClock;
-  backend: MemoryBackend;
-  events: ReconcileEvent[];
-  synced: (name?: string) => readonly string[];
-}> {
-  const clock = createTestClock();
-  const backend = createMemoryBackend();
-  const events: ReconcileEvent[] = [];
-  const capabilities = await backend.probe(AbortSignal.timeout(1000));
-  const loop = createLoop({
-    backend,
-    capabilities,
-    clock,
-    resyncIntervalMs: 60_000,
-    random: () => 0,
-    onEvent: (event) => events.push(event),
-    ...options,
-  });
-  running = loop;
-  const synced = (name = "IPv4") =>
-    events.flatMap((event) =>
-      event.type === "synced" && event.family === name ? [`${event.trigger} ${event.result}`] : [],
-    );
-  return { loop, clock, backend, events, synced };
+async function start(options: Partial<LoopOptions> = {}): Promise<TestLoop> {
+  const started = await startLoop(options);
+  running = started.loop;
+  return started;
 }
 
 describe("convergence", () => {

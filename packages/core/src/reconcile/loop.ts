@@ -3,8 +3,8 @@ import type { Capabilities } from "../backend/capabilities.ts";
 import type { Backend } from "../backend/contract.ts";
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../policy/policy.ts";
-import { type ReconcileEvent, type SyncResult, type Trigger, triggers } from "./event.ts";
-import { createLane, type Lane } from "./lane.ts";
+import { type Culprit, type ReconcileEvent, type SyncResult, type Trigger, triggers } from "./event.ts";
+import { createLane, type Lane, type PassEnd } from "./lane.ts";
 
 /**
  * The loop promises a minimum gap between passes, a maximum gap (the resync interval) and a retry after failure, and
@@ -16,8 +16,13 @@ export interface Loop {
   setPolicy(policy: Policy, trigger: "start" | "config"): void;
   /** Takes effect at once: the next pass is due this long after the last one. */
   setResyncInterval(milliseconds: number): void;
-  /** Something may have changed in the kernel. Means nothing before the first policy. */
-  hint(): void;
+  /**
+   * How often to look for drift between resyncs, where the kernel tells of no changes: milliseconds; undefined: it does.
+   * A look that takes long comes more rarely: looking takes 1 % of the time at most (lesson 11). Takes effect at once.
+   */
+  setDriftCheckInterval(milliseconds: number | undefined): void;
+  /** Something may have changed in the kernel, of one family or any. Means nothing before the first policy. */
+  hint(family?: Family, by?: Culprit): void;
   /** Resolves when no pass is running or asked for (a pending resync or retry does not count). */
   idle(): Promise<ReadonlyMap<Family, SyncResult>>;
   /** Every family that is on has its policy in force, and it was observed so. */
@@ -38,6 +43,8 @@ export interface LoopOptions {
   readonly former?: readonly Backend[];
   readonly clock: Clock;
   readonly resyncIntervalMs: number;
+  /** See `Loop.setDriftCheckInterval`. Default: no looks between resyncs. */
+  readonly driftCheckIntervalMs?: number;
   /** Least time from one pass's end to the next one's start, in milliseconds. Default 10. */
   readonly minimumGapMs?: number;
   /** Wait after a first failure. Default 250. */
@@ -46,11 +53,14 @@ export interface LoopOptions {
   onEvent(event: ReconcileEvent): void;
 }
 
+/** Looking takes one part in so many of the time. */
+const lookingShare = 100;
+
 export function createLoop(options: LoopOptions): Loop {
   const { backend, clock } = options;
   const minimumGapMs = options.minimumGapMs ?? 10;
   const stopping = new AbortController();
-  let resyncIntervalMs = options.resyncIntervalMs;
+  let { resyncIntervalMs, driftCheckIntervalMs } = options;
   const idleWaiters: (() => void)[] = [];
 
   const tracks = families.map((family) => createTrack(family));
@@ -73,6 +83,9 @@ export function createLoop(options: LoopOptions): Loop {
       lane,
       on: false,
       waiting: undefined,
+      by: undefined,
+      heldUntil: Number.NEGATIVE_INFINITY,
+      observeMs: 0,
       running: undefined,
       timer: undefined,
       due: undefined,
@@ -87,7 +100,27 @@ export function createLoop(options: LoopOptions): Loop {
       options.onEvent({ type: "queued", backend: backend.name, family: track.family, trigger, at: clock.wall() });
     }
     track.waiting = stronger(track.waiting, trigger);
-    if (track.running === undefined) schedule(track, track.ended + minimumGapMs - clock.monotonic());
+    if (track.running === undefined) schedule(track, earliest(track) - clock.monotonic());
+  }
+
+  /** When what waits may begin: after the gap; in a conflict, hints and regular looks after the hold. */
+  function earliest({ waiting, ended, heldUntil }: Track): number {
+    const urgent = waiting === "start" || waiting === "config" || waiting === "retry";
+    return Math.max(ended + minimumGapMs, urgent ? Number.NEGATIVE_INFINITY : heldUntil);
+  }
+
+  /** When to look although nothing calls for it. */
+  function regularDelay(track: Track): number {
+    if (driftCheckIntervalMs === undefined) return resyncIntervalMs;
+    const busy = lookingShare * track.observeMs * tracks.filter(({ on }) => on).length;
+    return Math.min(resyncIntervalMs, Math.max(driftCheckIntervalMs, busy));
+  }
+
+  /** What is due regularly is due after the hold at the latest: a conflict may leave no hint behind. */
+  function scheduleRegular(track: Track): void {
+    const now = clock.monotonic();
+    const due = track.ended + regularDelay(track);
+    schedule(track, (track.heldUntil > now ? track.heldUntil : due) - now);
   }
 
   /** The one timer of a track: for a pass that was asked for, else for the retry or resync that will ask. */
@@ -103,25 +136,41 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   function requestDue(track: Track): void {
-    request(track, track.result === "failed" ? "retry" : "resync");
+    const early = driftCheckIntervalMs !== undefined && clock.monotonic() - track.ended < resyncIntervalMs - 1;
+    request(track, track.result === "failed" ? "retry" : early ? "poll" : "resync");
   }
 
   function start(track: Track): void {
     const trigger = track.waiting ?? "resync";
     track.timer?.[Symbol.dispose]();
     track.timer = undefined;
+    const { by } = track;
     track.waiting = undefined;
+    track.by = undefined;
     track.due = clock.monotonic();
-    track.running = track.lane.pass(trigger).then(({ result, nextInMs }) => {
-      track.running = undefined;
-      track.ended = clock.monotonic();
-      track.result = result;
-      track.due = undefined;
-      if (stopping.signal.aborted) return;
-      if (track.waiting !== undefined) schedule(track, minimumGapMs);
-      else if (nextInMs !== undefined) schedule(track, nextInMs);
-      if (tracks.every(isIdle)) for (const wake of idleWaiters.splice(0)) wake();
-    });
+    track.running = track.lane.pass(trigger, by).then((end) => onEnd(track, end));
+  }
+
+  function onEnd(track: Track, { result, next, observeMs, holdMs }: PassEnd): void {
+    track.running = undefined;
+    track.ended = clock.monotonic();
+    track.result = result;
+    track.due = undefined;
+    if (observeMs > 0) track.observeMs = observeMs;
+    if (holdMs > 0) track.heldUntil = track.ended + holdMs;
+    if (stopping.signal.aborted) return;
+    if (track.waiting !== undefined) schedule(track, earliest(track) - track.ended);
+    else if (next === "regular") scheduleRegular(track);
+    else if (next !== "never") schedule(track, next.retryInMs);
+    if (tracks.every(isIdle)) for (const wake of idleWaiters.splice(0)) wake();
+  }
+
+  /** A retry keeps its own pace, and a pass that was asked for waits for nothing. */
+  function rescheduleRegular(): void {
+    for (const track of tracks) {
+      if (!track.on || track.timer === undefined || track.waiting !== undefined || track.result === "failed") continue;
+      scheduleRegular(track);
+    }
   }
 
   return {
@@ -135,15 +184,18 @@ export function createLoop(options: LoopOptions): Loop {
     },
     setResyncInterval(milliseconds) {
       resyncIntervalMs = milliseconds;
-      for (const track of tracks) {
-        // A retry keeps its own pace, and a pass that was asked for waits for nothing.
-        if (!track.on || track.timer === undefined || track.waiting !== undefined || track.result === "failed")
-          continue;
-        schedule(track, track.ended + milliseconds - clock.monotonic());
-      }
+      rescheduleRegular();
     },
-    hint() {
-      for (const track of tracks) if (track.on) request(track, "hint");
+    setDriftCheckInterval(milliseconds) {
+      driftCheckIntervalMs = milliseconds;
+      rescheduleRegular();
+    },
+    hint(family, by) {
+      for (const track of tracks) {
+        if (!track.on || (family !== undefined && family !== track.family)) continue;
+        track.by = by ?? track.by;
+        request(track, "hint");
+      }
     },
     async idle() {
       if (!tracks.every(isIdle)) await new Promise<void>((resolve) => idleWaiters.push(resolve));
@@ -170,6 +222,12 @@ interface Track {
   /** The policy has this family. */
   on: boolean;
   waiting: Trigger | undefined;
+  /** Whose change the hint that waits told of. */
+  by: Culprit | undefined;
+  /** Monotonic time until which a conflict keeps hints and regular looks waiting. */
+  heldUntil: number;
+  /** How long the last look took, milliseconds. */
+  observeMs: number;
   running: Promise<void> | undefined;
   timer: Disposable | undefined;
   /** Monotonic time at which a pass is due, or since when one runs. */

@@ -3,6 +3,7 @@ import type { Capabilities } from "../backend/capabilities.ts";
 import type { Backend, Counters, Observation, Ruleset } from "../backend/contract.ts";
 import type { Difference } from "../backend/drift.ts";
 import { BackendError } from "../backend/error.ts";
+import type { Clock } from "../clock.ts";
 import type { FamilyPolicy } from "../policy/policy.ts";
 
 /** What one pass needs. */
@@ -14,6 +15,7 @@ export interface Pass {
   readonly last: InForce | undefined;
   /** The policy is new: write first, on the strength of `last`, and look afterwards. */
   readonly changed: boolean;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Told before the repair is tried, so that drift is known even where repair fails. */
   onDrift(differences: readonly Difference[]): void;
@@ -26,14 +28,14 @@ export interface InForce {
 }
 
 /** How a pass ended. */
-export type Outcome =
-  | {
-      readonly result: "in_sync" | "applied";
-      readonly inForce: InForce;
-      readonly summary: string;
-      readonly readings: readonly Counters[];
-    }
-  | { readonly result: "failed"; readonly error: BackendError; readonly readings: readonly Counters[] };
+export type Outcome = {
+  readonly readings: readonly Counters[];
+  /** How long the last look took, milliseconds; 0 where none succeeded. */
+  readonly observeMs: number;
+} & (
+  | { readonly result: "in_sync" | "applied"; readonly inForce: InForce; readonly summary: string }
+  | { readonly result: "failed"; readonly error: BackendError }
+);
 
 /**
  * One pass over one family: observe, compare, count, write only if different, and look again after a write. Never
@@ -42,8 +44,11 @@ export type Outcome =
 export async function reconcile(pass: Pass): Promise<Outcome> {
   const { backend, desired, signal } = pass;
   const readings: Counters[] = [];
+  let observeMs = 0;
   const look = async (): Promise<Observation> => {
+    const started = pass.clock.monotonic();
     const seen = await backend.observe(desired.family, signal);
+    observeMs = pass.clock.monotonic() - started;
     readings.push(seen.counters);
     return seen;
   };
@@ -54,7 +59,7 @@ export async function reconcile(pass: Pass): Promise<Outcome> {
     const plan = backend.plan(ruleset, seen);
     if (plan.transaction === "") {
       const result = written === "" ? "in_sync" : "applied";
-      return { result, inForce: { ruleset, seen }, summary: written, readings };
+      return { result, inForce: { ruleset, seen }, summary: written, readings, observeMs };
     }
     // Drift is measured against what should be there: after a write our new rules, before it those last in force.
     const expected = written === "" ? pass.last?.ruleset : ruleset;
@@ -63,9 +68,9 @@ export async function reconcile(pass: Pass): Promise<Outcome> {
     const after = await look();
     verify(backend, ruleset, after);
     const summary = [written, plan.summary].filter((part) => part !== "").join("; then ");
-    return { result: "applied", inForce: { ruleset, seen: after }, summary, readings };
+    return { result: "applied", inForce: { ruleset, seen: after }, summary, readings, observeMs };
   } catch (cause) {
-    return { result: "failed", error: asBackendError(cause, backend.name, desired.family), readings };
+    return { result: "failed", error: asBackendError(cause, backend.name, desired.family), readings, observeMs };
   }
 }
 

@@ -1,0 +1,36 @@
+import { BackendError, formatFinding } from "@ip-masq-agent/core";
+import { chooseBackend } from "../choose.ts";
+import { interpret } from "../desired.ts";
+import type { Options } from "../flags/flag.ts";
+import { lookEverywhere } from "../kernel/now.ts";
+import type { Output } from "../output.ts";
+import { hasChanges, previewOf } from "../preview/preview.ts";
+import { previewText, scriptOf } from "../preview/text.ts";
+import { takeSnapshot } from "../sources/snapshot.ts";
+import { paintFor } from "../text/colour.ts";
+
+/** Shows what the agent would change with these flags and this config. Exit code 0: nothing, 1: failed, 3: changes. */
+export async function plan(options: Options, output: Output): Promise<number> {
+  const signal = AbortSignal.timeout(60_000);
+  const snapshot = await takeSnapshot(options.config);
+  const { desired, findings } = interpret(snapshot, options);
+  for (const finding of findings) output.err(`${finding.severity}: ${formatFinding(finding)}\n`);
+  if (desired === undefined) {
+    output.err(`${options.config} is not valid: the agent would change nothing\n`);
+    return 1;
+  }
+  try {
+    const [choice, sightings] = await Promise.all([
+      chooseBackend(options.backend, { chain: options.masqChain }, signal),
+      lookEverywhere(options, signal),
+    ]);
+    const preview = await previewOf(desired.policy, choice, sightings, signal);
+    if (options.output === "json") output.out(`${JSON.stringify(preview, undefined, 2)}\n`);
+    else output.out(options.script ? scriptOf(preview) : previewText(preview, paintFor(output.colour)));
+    return hasChanges(preview) ? 3 : 0;
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    output.err(`ip-masq-agent: ${error.message}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,19 @@
+import { askAgent } from "../ask-agent.ts";
+import type { Options } from "../flags/flag.ts";
+import type { Output } from "../output.ts";
+import { statusText } from "../status/text.ts";
+import { paintFor } from "../text/colour.ts";
+
+/** Shows the running agent's state. Exit code 0: rules in force, 1: no agent answers, 3: it runs, but they are not. */
+export async function status(options: Options, output: Output): Promise<number> {
+  const answer = await askAgent(options.metricsAddress);
+  if ("problem" in answer) {
+    output.err(`ip-masq-agent: ${answer.problem}\n`);
+    return 1;
+  }
+  const { status: state } = answer;
+  output.out(
+    options.output === "json" ? `${JSON.stringify(state, undefined, 2)}\n` : statusText(state, paintFor(output.colour)),
+  );
+  return state.notReady === undefined ? 0 : 3;
+}

@@ -1,0 +1,244 @@
+import {
+  type Backend,
+  createLoop,
+  type Family,
+  type Finding,
+  fingerprint,
+  formatFinding,
+  type Loop,
+  systemClock,
+} from "@ip-masq-agent/core";
+import type { Logger } from "pino";
+import type { Choice } from "../choose.ts";
+import { type Desired, interpret } from "../desired.ts";
+import type { Options } from "../flags/flag.ts";
+import { fitConfig } from "../heap.ts";
+import type { EventsState, KernelEvents } from "../kernel/events.ts";
+import type { Lifecycle } from "../lifecycle.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { createReport } from "../report.ts";
+import type { Snapshot } from "../sources/snapshot.ts";
+import { watchConfig } from "../sources/watch.ts";
+import { statusOf } from "../status/compose.ts";
+import { createRecord } from "../status/record.ts";
+import type { ConfigStatus, EventsStatus, Status } from "../status/status.ts";
+import { createHolderWatch } from "./holder-watch.ts";
+import { chooseUntilOneRuns } from "./patience.ts";
+
+export interface Agent {
+  /** Runs until told to stop, or, with --once, until the rules are in force; gives the exit code. */
+  run(): Promise<number>;
+  stalledMs(): number;
+  notReady(): string | undefined;
+  status(): Status;
+  desired(): Desired | undefined;
+}
+
+export interface AgentParts {
+  readonly options: Options;
+  /** Families that are on. */
+  readonly enabled: readonly Family[];
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Joins config, backend, loop and the kernel's events; each of them knows nothing of the others. */
+export function createAgent({ options, enabled, metrics, logger, lifecycle }: AgentParts): Agent {
+  const startedAt = systemClock.wall();
+  const report = createReport(logger);
+  const record = createRecord(enabled);
+  const holderWatch = lifecycle.use(createHolderWatch(systemClock, logger, () => loop?.hint()));
+  let desired: Desired | undefined;
+  let config: ConfigStatus = { path: options.config, files: [], warnings: [] };
+  let chosen: Choice | undefined;
+  let events: EventsStatus = { state: "none" };
+  let loop: Loop | undefined;
+  let startFailure: string | undefined;
+
+  function take(snapshot: Snapshot, trigger: "start" | "config"): void {
+    const { desired: next, findings } = interpret(snapshot, options);
+    if (next === undefined) {
+      refuse(findings);
+      return;
+    }
+    const before = desired;
+    desired = next;
+    fitConfig(next.config.nonMasqueradeCIDRs.length);
+    if (before?.resyncIntervalMs !== next.resyncIntervalMs) loop?.setResyncInterval(next.resyncIntervalMs);
+    // First of all: what follows takes milliseconds for a large config, and the tool is at work meanwhile.
+    loop?.setPolicy(next.policy, trigger);
+    tell(findings);
+    const hash = fingerprint(next.policy);
+    metrics.configLoaded(next.policy, hash, findings.length);
+    logger.info(summaryOf(next, hash, snapshot), "config loaded");
+    config = {
+      path: options.config,
+      files: snapshot.sources.map(({ file }) => file),
+      hash: hash.slice(0, 12),
+      loadedAt: new Date(systemClock.wall()).toISOString(),
+      resyncIntervalMs: next.resyncIntervalMs,
+      warnings: findings.map(formatFinding),
+    };
+  }
+
+  function refuse(findings: readonly Finding[]): void {
+    tell(findings);
+    const errors = findings.filter(({ severity }) => severity === "error");
+    config = { ...config, refused: errors.map(formatFinding) };
+    metrics.configRefused();
+    logger.error(
+      desired === undefined
+        ? "no valid config yet: the kernel is left as it is"
+        : "the config is not valid: the last good one stays in force",
+    );
+  }
+
+  function tell(findings: readonly Finding[]): void {
+    for (const finding of findings) {
+      logger[finding.severity === "error" ? "error" : "warn"](
+        { ...finding, severity: undefined },
+        formatFinding(finding),
+      );
+    }
+  }
+
+  function choose(): Promise<Choice | undefined> {
+    return chooseUntilOneRuns({
+      options,
+      signal: lifecycle.signal,
+      onHolderLost: holderWatch.lost,
+      onFailure(error, isNew) {
+        startFailure = error.message;
+        metrics.expectBackend(error.backend);
+        metrics.backendFailed(error);
+        if (isNew) logger.error({ err: error, reason: error.reason }, error.message);
+      },
+    });
+  }
+
+  /** Until the kernel's events come, and wherever they do not, drift is looked for. */
+  async function listen({ backend }: Choice): Promise<KernelEvents | undefined> {
+    if (options.once) return undefined;
+    const { listenToKernel } = await import("../kernel/events.ts");
+    const { masqChain: chain } = options;
+    const onHint: Parameters<typeof listenToKernel>[0]["onHint"] = (family, by) => loop?.hint(family, by);
+    const listening = await listenToKernel({ ...{ backend, chain, clock: systemClock, onHint }, onState });
+    if (listening === undefined) return undefined;
+    events = { state: "starting" };
+    metrics.kernelEvents(backend.name, false);
+    return lifecycle.use(listening);
+  }
+
+  function onState(state: EventsState): void {
+    const backend = chosen?.backend.name ?? "";
+    metrics.kernelEvents(backend, state.up);
+    loop?.setDriftCheckInterval(state.up ? undefined : options.driftCheckInterval);
+    if (state.up) {
+      if (events.state === "down") logger.info({ backend }, "the kernel's events are back");
+      events = { state: "up" };
+      return;
+    }
+    const { why, retryInMs } = state;
+    if (events.state !== "down") {
+      const rest = { backend, why, retryInMs: Math.round(retryInMs) };
+      logger.warn(rest, "the kernel's events cannot be listened to; drift is looked for instead");
+    }
+    events = { state: "down", why };
+  }
+
+  function startLoop(choice: Choice, backend: Backend): Loop {
+    const { capabilities, former, why } = choice;
+    const { variant, toolVersion, randomFully } = capabilities;
+    const isProtected = protects(choice);
+    logger.info({ backend: backend.name, toolVersion, protected: isProtected, why }, "backend chosen");
+    if (options.randomFully && !randomFully)
+      logger.warn({ backend: backend.name }, "fully random source ports are not supported here");
+    if (options.protectRules === "on" && !isProtected)
+      logger.warn({ backend: backend.name }, "rules of iptables cannot be protected; use --backend=nftables");
+    metrics.expectBackend(backend.name);
+    metrics.protection(backend.name, isProtected);
+    metrics.backendChosen(backend.name, variant, toolVersion, (family) =>
+      backend.observe(family, lifecycle.signal).then(
+        ({ counters }) => counters,
+        () => undefined,
+      ),
+    );
+    return createLoop({
+      ...{ backend, capabilities, former, clock: systemClock },
+      resyncIntervalMs: desired?.resyncIntervalMs ?? 60_000,
+      driftCheckIntervalMs: options.driftCheckInterval,
+      onEvent(event) {
+        metrics.onEvent(event);
+        report(event);
+        record.onEvent(event);
+      },
+    });
+  }
+
+  function notReady(): string | undefined {
+    if (startFailure !== undefined) return startFailure;
+    if (desired === undefined) return config.refused?.[0] ?? "the config has not been read yet";
+    return loop?.inForce() ? undefined : "the rules are not in force, or were not observed so";
+  }
+
+  return {
+    async run() {
+      const watching = watchConfig({
+        path: options.config,
+        clock: systemClock,
+        onChange: (snapshot) => take(snapshot, "config"),
+        onTrouble: (cause) => logger.warn({ err: cause }, "the config cannot be watched; it is read every 5 s instead"),
+      });
+      const [watch, choice] = await Promise.all([watching, choose()]);
+      lifecycle.use(watch);
+      take(watch.first, "start");
+      if (choice === undefined) return lifecycle.signal.aborted ? 0 : 1;
+      startFailure = undefined;
+      chosen = choice;
+      lifecycle.use({ [Symbol.asyncDispose]: async () => choice.backend.close?.() });
+      const listening = await listen(choice);
+      const started = startLoop(choice, listening?.backend ?? choice.backend);
+      loop = started;
+      lifecycle.use({ [Symbol.asyncDispose]: () => started.stop() });
+      if (desired !== undefined) started.setPolicy(desired.policy, "start");
+      if (options.once) return onceDone(started);
+      const why = await lifecycle.stopped;
+      logger.info({ why }, "ip-masq-agent stops; the rules stay");
+      return 0;
+    },
+    stalledMs: () => loop?.stalledMs() ?? 0,
+    notReady,
+    desired: () => desired,
+    status: () =>
+      statusOf({
+        startedAt,
+        now: systemClock.wall(),
+        notReady: notReady(),
+        ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events } }),
+        config,
+        families: record.families((family) => desired?.policy[family]?.exempt.prefixes.length ?? 0),
+        drifts: record.drifts(),
+      }),
+  };
+
+  async function onceDone(started: Loop): Promise<number> {
+    if (desired === undefined) return 1;
+    await Promise.race([started.idle(), lifecycle.stopped]);
+    return started.inForce() ? 0 : 1;
+  }
+}
+
+function protects({ capabilities }: Choice): boolean {
+  return "protects" in capabilities && capabilities.protects === true;
+}
+
+function summaryOf({ policy, resyncIntervalMs }: Desired, hash: string, snapshot: Snapshot): object {
+  return {
+    files: snapshot.sources.map(({ file }) => file),
+    hash: hash.slice(0, 12),
+    exemptIPv4: policy.IPv4.exempt.prefixes.length,
+    ...(policy.IPv6 && { exemptIPv6: policy.IPv6.exempt.prefixes.length }),
+    resyncIntervalMs,
+  };
+}

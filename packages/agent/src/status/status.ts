@@ -1,0 +1,88 @@
+import type { Counters, Culprit, Difference, Family, SyncResult, Trigger } from "@ip-masq-agent/core";
+
+/** The running agent's state: what `status` shows and `/statusz` answers. Times are ISO 8601, durations milliseconds. */
+export interface Status {
+  readonly kind: "Statusz";
+  readonly apiVersion: "ip-masq-agent/v1alpha1";
+  readonly metadata: { readonly name: "ip-masq-agent" };
+  readonly startTime: string;
+  readonly uptimeSeconds: number;
+  readonly binaryVersion: string;
+  readonly commit: string;
+  readonly nodeVersion: string;
+  readonly paths: readonly string[];
+  /** Why the rules are not in force as asked; absent: they are. */
+  readonly notReady?: string;
+  /** Absent: none could be started yet. */
+  readonly backend?: BackendStatus;
+  readonly config: ConfigStatus;
+  readonly families: readonly FamilyStatus[];
+  /** The last 50, oldest first. */
+  readonly drifts: readonly DriftRecord[];
+}
+
+export interface BackendStatus {
+  readonly name: string;
+  readonly variant: string;
+  readonly toolVersion: string;
+  /** Why it was chosen. */
+  readonly why: string;
+  /** Its rules are owned: nobody else can change them. */
+  readonly protected: boolean;
+  /** Whether the kernel tells of changes: then drift is noticed at once, else by looking. */
+  readonly events: EventsStatus;
+}
+
+export type EventsStatus =
+  | { readonly state: "up" | "starting" | "none" }
+  | { readonly state: "down"; readonly why: string };
+
+export interface ConfigStatus {
+  readonly path: string;
+  /** None: the defaults are in force. */
+  readonly files: readonly string[];
+  /** First 12 hex digits of the policy's hash. */
+  readonly hash?: string;
+  readonly loadedAt?: string;
+  readonly resyncIntervalMs?: number;
+  readonly warnings: readonly string[];
+  /** Why the config as it is now was not taken; the one before stays in force. */
+  readonly refused?: readonly string[];
+}
+
+export interface FamilyStatus {
+  readonly family: Family;
+  readonly exemptPrefixes: number;
+  readonly syncs: Readonly<Record<SyncResult, number>>;
+  /** Rules found changed, counted as in `rule_drift_detected_total`. */
+  readonly driftDetected: number;
+  readonly conflicts: number;
+  /** The kernel's counters as they were last read. */
+  readonly counters?: Counters;
+  /** The last 10 passes, oldest first. */
+  readonly recent: readonly SyncRecord[];
+}
+
+export interface SyncRecord {
+  readonly at: string;
+  readonly trigger: Trigger;
+  readonly result: SyncResult;
+  readonly durationMs: number;
+  readonly summary: string;
+  readonly error?: string;
+}
+
+export interface DriftRecord {
+  readonly at: string;
+  readonly backend: string;
+  readonly family: Family;
+  /** `3 missing, 1 jump` */
+  readonly kinds: string;
+  /** The first 10. */
+  readonly differences: readonly Difference[];
+  readonly total: number;
+  /** Who did it, where the kernel's events told. */
+  readonly by?: Culprit;
+  /** Absent: not repaired yet. */
+  readonly repairedAfterMs?: number;
+}

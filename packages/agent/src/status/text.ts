@@ -1,0 +1,101 @@
+import { type Difference, formatDuration } from "@ip-masq-agent/core";
+import type { Paint } from "../text/colour.ts";
+import { columns } from "../text/columns.ts";
+import type { BackendStatus, ConfigStatus, DriftRecord, FamilyStatus, Status } from "./status.ts";
+
+/** Shown of one drift; JSON has ten, the log three. */
+const mostDifferences = 3;
+
+/** The state for a person: one line for each thing, then the drift history, newest first. */
+export function statusText(status: Status, paint: Paint): string {
+  const { backend, config, families, drifts, notReady } = status;
+  const rows: (readonly string[])[] = [
+    [
+      "agent",
+      `${status.binaryVersion} (commit ${status.commit}, node ${status.nodeVersion}), up ${duration(status.uptimeSeconds * 1000)}`,
+    ],
+    ["rules", notReady === undefined ? paint.good("in force") : paint.bad(`not in force: ${notReady}`)],
+    ...(backend === undefined ? [] : backendRows(backend, paint)),
+    ...configRows(config, paint),
+  ];
+  return `${[
+    ...columns(rows),
+    ...families.flatMap((family) => familyLines(family, paint)),
+    "",
+    drifts.length === 0 ? "no drift seen" : `drift, newest first (${drifts.length} kept)`,
+    ...drifts.toReversed().flatMap((drift) => driftLines(drift, paint)),
+  ].join("\n")}\n`;
+}
+
+function backendRows(backend: BackendStatus, paint: Paint): readonly (readonly string[])[] {
+  const { name, variant, toolVersion, why, events } = backend;
+  const told = {
+    up: "noticed by the kernel's events",
+    starting: "noticed by looking, until the kernel's events come",
+    none: "noticed by looking",
+  };
+  const noticed =
+    events.state === "down"
+      ? paint.warn(`noticed by looking; the kernel's events are down: ${events.why}`)
+      : told[events.state];
+  return [
+    ["backend", `${name} ${toolVersion}${variant === "" ? "" : ` (${variant})`}: ${why}`],
+    ["protected", backend.protected ? paint.good("yes: nobody else can change the rules") : "no"],
+    ["drift", noticed],
+  ];
+}
+
+function configRows(config: ConfigStatus, paint: Paint): readonly (readonly string[])[] {
+  const files = config.files.length === 0 ? `${config.path} does not exist: the defaults` : config.files.join(", ");
+  return [
+    ["config", `${files}${config.loadedAt === undefined ? "" : `, read ${config.loadedAt}`}`],
+    ...(config.hash === undefined ? [] : [["policy", config.hash]]),
+    ...(config.resyncIntervalMs === undefined ? [] : [["resync", `every ${duration(config.resyncIntervalMs)}`]]),
+    ...config.warnings.map((warning) => ["warning", paint.warn(warning)]),
+    ...(config.refused ?? []).map((problem) => ["refused", paint.bad(problem)]),
+  ];
+}
+
+function familyLines(family: FamilyStatus, paint: Paint): readonly string[] {
+  const { syncs, counters, driftDetected, conflicts, recent } = family;
+  const counts = [
+    `${family.exemptPrefixes} exempt prefixes`,
+    `syncs: ${syncs.in_sync} in sync, ${syncs.applied} applied, ${syncs.failed} failed`,
+    `drift: ${driftDetected}${conflicts === 0 ? "" : paint.bad(`, conflicts: ${conflicts}`)}`,
+  ].join("; ");
+  const packets = counters && [
+    `  first packets since the rules were written: ${counters.masqueradedPackets} masqueraded (${counters.masqueradedBytes} bytes), ${counters.exemptPackets} exempt`,
+  ];
+  const rows = recent.toReversed().map(({ at, trigger, result, durationMs, summary, error }) => {
+    const colour = result === "failed" ? paint.bad : result === "applied" ? paint.warn : paint.good;
+    return [at, trigger, colour(result), `${durationMs.toFixed(1)} ms`, error ?? summary];
+  });
+  return ["", `${paint.strong(family.family)}  ${counts}`, ...(packets ?? []), ...columns(rows, "  ")];
+}
+
+function driftLines(
+  { at, family, backend, kinds, by, repairedAfterMs, differences, total }: DriftRecord,
+  paint: Paint,
+): readonly string[] {
+  const who = by === undefined ? "" : `, by ${by.process} (pid ${by.pid})`;
+  const mended =
+    repairedAfterMs === undefined ? paint.bad("not repaired") : `repaired after ${repairedAfterMs.toFixed(1)} ms`;
+  const shown = differences.slice(0, mostDifferences);
+  const more = total - shown.length;
+  return [
+    `  ${at}  ${family}  ${backend}  ${kinds}${who}; ${mended}`,
+    ...shown.flatMap((difference) => differenceLines(difference, paint)),
+    ...(more > 0 ? [`      and ${more} more`] : []),
+  ];
+}
+
+function differenceLines({ subject, expected, found }: Difference, paint: Paint): readonly string[] {
+  return [
+    ...(expected === undefined ? [] : [`      expected ${paint.good(expected)}  ${paint.faint(subject)}`]),
+    ...(found === undefined ? [] : [`      found    ${paint.bad(found)}  ${paint.faint(subject)}`]),
+  ];
+}
+
+function duration(milliseconds: number): string {
+  return formatDuration(milliseconds >= 1000 ? Math.round(milliseconds / 1000) * 1000 : milliseconds);
+}
