@@ -1,7 +1,35 @@
+import { type Family, families } from "@ip-masq-agent/core";
+import { checks } from "../doctor/checks.ts";
+import { examine, listIfThere, networkNamespaceOf, readIfThere } from "../doctor/examination.ts";
+import { doctorText } from "../doctor/text.ts";
 import type { Options } from "../flags/flag.ts";
+import { lookEverywhere, type Sighting } from "../kernel/now.ts";
+import { askTool } from "../kernel/tool.ts";
 import type { Output } from "../output.ts";
+import { paintFor } from "../text/colour.ts";
 
-export async function doctor(_options: Options, output: Output): Promise<number> {
-  output.err("not yet\n");
-  return 1;
+/** Checks the node this runs on, and changes nothing. Exit code 1 where there is an error, else 0. */
+export async function doctor(options: Options, output: Output): Promise<number> {
+  const signal = AbortSignal.timeout(60_000);
+  const enabled: readonly Family[] = options.enableIPv6 ? families : ["IPv4"];
+  let sightings: Promise<readonly Sighting[]> | undefined;
+  const found = await examine(
+    {
+      ...{ options, signal, families: enabled },
+      ...{ read: readIfThere, list: listIfThere, ask: askTool, namespaceOf: networkNamespaceOf },
+      sightings() {
+        sightings ??= lookEverywhere(options, signal);
+        return sightings;
+      },
+    },
+    checks,
+  );
+  const count = (level: string) => found.filter((one) => one.level === level).length;
+  const [errors, warnings] = [count("error"), count("warning")];
+  output.out(
+    options.output === "json"
+      ? `${JSON.stringify({ errors, warnings, findings: found }, undefined, 2)}\n`
+      : doctorText(found, paintFor(output.colour)),
+  );
+  return errors === 0 ? 0 : 1;
 }

@@ -17,6 +17,10 @@ import { takeSnapshot } from "../sources/snapshot.ts";
 export async function validate(path: string, options: Options, output: Output): Promise<number> {
   const snapshot = await takeSnapshot(path);
   const { desired, findings } = interpret(snapshot, options);
+  if (options.output === "json") {
+    output.out(`${JSON.stringify(asJson(desired, findings), undefined, 2)}\n`);
+    return desired === undefined ? 1 : 0;
+  }
   for (const finding of findings.toSorted(byPlace)) output.err(`${finding.severity}: ${formatFinding(finding)}\n`);
   if (desired === undefined) {
     const errors = findings.filter(({ severity }) => severity === "error").length;
@@ -26,6 +30,16 @@ export async function validate(path: string, options: Options, output: Output): 
   const files = snapshot.sources.map(({ file }) => file);
   output.out(describe(desired, files.length === 0 ? `${path} does not exist: the defaults` : files.join(", ")));
   return 0;
+}
+
+function asJson(desired: Desired | undefined, findings: readonly Finding[]): object {
+  if (desired === undefined) return { valid: false, findings };
+  const { policy, resyncIntervalMs } = desired;
+  const own = families.flatMap((family) => {
+    const { exempt, translation } = policy[family] ?? {};
+    return exempt === undefined ? [] : [{ family, exempt: formatSet(exempt), translation }];
+  });
+  return { valid: true, findings, hash: fingerprint(policy), resyncIntervalMs, families: own };
 }
 
 function describe({ policy, config, resyncIntervalMs }: Desired, from: string): string {

@@ -1,10 +1,12 @@
 import {
+  type AddressRange,
   type Config,
   contains,
   type Division,
   divide,
   type ExemptEntry,
   type Family,
+  formatAddress,
   formatPrefix,
   formatSet,
   intersect,
@@ -15,6 +17,7 @@ import {
   type PrefixSet,
   portProtocols,
   prefixSet,
+  rangesOf,
   subtract,
 } from "@ip-masq-agent/core";
 import type { KernelNow } from "../kernel/now.ts";
@@ -27,6 +30,8 @@ export type Verdict = "local" | "exempt" | "masqueraded" | "untouched";
 export interface Part {
   readonly verdict: Verdict;
   readonly prefixes: readonly string[];
+  /** The same as ranges, `10.0.0.0-10.1.255.255`, where those are fewer. */
+  readonly ranges?: readonly string[];
   /** What makes them exempt: entries of the config, as written. */
   readonly entries: readonly Reason[];
 }
@@ -112,16 +117,21 @@ export function isSingle(prefix: Prefix): boolean {
 
 function partsOf(division: Division, off: boolean, config: Config, family: Family): readonly Part[] {
   const { local, exempt, masquerade } = division;
-  const parts: Part[] = [
-    { verdict: "local", prefixes: formatSet(local), entries: [] },
-    {
-      verdict: off ? "untouched" : "exempt",
-      prefixes: formatSet(exempt),
-      entries: off ? [] : reasons(exempt, config, family),
-    },
-    { verdict: "masqueraded", prefixes: formatSet(masquerade), entries: [] },
-  ];
-  return parts.filter(({ prefixes }) => prefixes.length > 0);
+  return [
+    partOf("local", local),
+    partOf(off ? "untouched" : "exempt", exempt, off ? [] : reasons(exempt, config, family)),
+    partOf("masqueraded", masquerade),
+  ].filter(({ prefixes }) => prefixes.length > 0);
+}
+
+function partOf(verdict: Verdict, set: PrefixSet, entries: readonly Reason[] = []): Part {
+  const ranges = rangesOf(set);
+  const text = ({ first, last }: AddressRange) =>
+    `${formatAddress(set.family, first)}-${formatAddress(set.family, last)}`;
+  return {
+    ...{ verdict, prefixes: formatSet(set), entries },
+    ...(ranges.length < set.prefixes.length && { ranges: ranges.map(text) }),
+  };
 }
 
 /** The entries that make these destinations exempt, the longest prefix first: the one that was meant. */

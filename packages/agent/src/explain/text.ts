@@ -19,7 +19,7 @@ export function explanationText(explanation: Explanation, from: string | undefin
   const { destination, verdict, parts, family } = explanation;
   const rows: (readonly [string, string])[] = [];
   if (verdict === "mixed") {
-    for (const part of parts) rows.push(...listed(part.verdict, part.prefixes));
+    for (const part of parts) rows.push(...listed(part.verdict, part.ranges ?? part.prefixes));
   }
   for (const { prefix, from: place } of parts.flatMap(({ entries }) => entries).slice(0, mostLines)) {
     rows.push(["because", `${prefix}  ${paint.faint(place)}`]);
@@ -54,7 +54,7 @@ function leaving(explanation: Explanation, from: string | undefined): readonly (
   ];
 }
 
-function kernelRows({ kernel }: Explanation, paint: Paint): readonly (readonly [string, string])[] {
+function kernelRows({ kernel, verdict }: Explanation, paint: Paint): readonly (readonly [string, string])[] {
   const where = kernel.backends.length === 0 ? "no rules of ours" : kernel.backends.join(" and ");
   if (kernel.agrees === true) return [["kernel", `${where}: ${paint.good("the same")}`]];
   if (kernel.agrees === undefined)
@@ -62,7 +62,7 @@ function kernelRows({ kernel }: Explanation, paint: Paint): readonly (readonly [
   return kernel.contradictions.flatMap(
     ({ prefixes, wanted, kernel: found }): readonly (readonly [string, string])[] => [
       ["kernel", paint.bad(`${where}: ${found}, and should be ${wanted}`)],
-      ...listed("", prefixes),
+      ...(verdict === "mixed" ? listed("", prefixes) : []),
     ],
   );
 }

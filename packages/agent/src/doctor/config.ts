@@ -1,0 +1,66 @@
+import { formatFinding, formatPrefix, isEverything, prefixSet, subtract } from "@ip-masq-agent/core";
+import { type Desired, interpret } from "../desired.ts";
+import { takeSnapshot } from "../sources/snapshot.ts";
+import { type Diagnosis, note, trouble } from "./diagnosis.ts";
+import type { Check, Node } from "./examination.ts";
+import { podRanges } from "./pod-ranges.ts";
+
+/** The config: valid, what it warns of, all exempt, and pods that would be masqueraded on their way to other pods. */
+export const config: Check = {
+  name: "config",
+  async look(node) {
+    const snapshot = await takeSnapshot(node.options.config);
+    const { desired, findings } = interpret(snapshot, node.options);
+    const told = findings.map((finding) =>
+      trouble(
+        finding.severity,
+        "config",
+        formatFinding(finding).replace(/; [^;]*$/, ""),
+        finding.severity === "error"
+          ? "an agent that starts now leaves the kernel as it is; one that runs keeps the last good config"
+          : "the agent takes the config, but perhaps not as it was meant",
+        finding.remedy,
+      ),
+    );
+    if (desired === undefined) return told;
+    const files =
+      snapshot.sources.map(({ file }) => file).join(", ") || `${node.options.config} does not exist: the defaults`;
+    return [note("ok", "config", `valid: ${files}`), ...told, ...allExempt(desired), ...(await pods(node, desired))];
+  },
+};
+
+function allExempt({ policy }: Desired): readonly Diagnosis[] {
+  return [policy.IPv4, policy.IPv6].flatMap((own) =>
+    own !== undefined && isEverything(own.exempt)
+      ? [
+          trouble(
+            "warning",
+            "config",
+            `all of ${own.family} is exempt`,
+            "nothing is masqueraded: pods reach only what can route back to their addresses, so not the internet",
+            "list only ranges that have a route to the pods",
+          ),
+        ]
+      : [],
+  );
+}
+
+async function pods(node: Node, { policy }: Desired): Promise<readonly Diagnosis[]> {
+  const found = await podRanges(node);
+  if (found.length === 0) return [note("info", "pod ranges", "none found in CNI's config or on its bridges")];
+  return found.flatMap(({ range, source }): readonly Diagnosis[] => {
+    const own = policy[range.family];
+    if (own === undefined) return [];
+    const left = subtract(prefixSet(range.family, [range]), own.exempt).prefixes;
+    if (left.length === 0) return [note("ok", "pod ranges", `${formatPrefix(range)} is exempt (${source})`)];
+    return [
+      trouble(
+        "warning",
+        "pod ranges",
+        `${formatPrefix(range)} is not exempt${left.length === 1 && left[0]?.length === range.length ? "" : " as a whole"} (${source})`,
+        "pods see each other with the addresses of nodes: network policies and logs name the wrong sender",
+        `add ${formatPrefix(range)}, or the cluster's whole range, to nonMasqueradeCIDRs`,
+      ),
+    ];
+  });
+}
