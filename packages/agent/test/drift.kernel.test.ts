@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { formatSet } from "@ip-masq-agent/core";
 import { type AgentProcess, type LogLine, toolchains } from "@ip-masq-agent/lab";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -97,6 +98,29 @@ describe("drift under iptables-legacy, which has no events", () => {
       expect(line).toMatchObject({ trigger: "poll" });
     }
     expect([...(await node.metrics()).keys()].some((series) => series.includes("kernel_events_up"))).toBe(false);
+  });
+});
+
+describe("while another program writes thousands of rules without a pause", () => {
+  test("drift is noticed all the same", async () => {
+    await using node = await openNode();
+    await node.write(config);
+    const agent = node.start("--backend=nftables");
+    await agent.line(({ msg }) => msg.startsWith("rules"));
+    const rules = Array.from(
+      { length: 2_000 },
+      (_, at) => `add rule ip flood c ip daddr 10.0.${at >> 8}.${at & 255} accept`,
+    );
+    const file = `${node.directory}/flood`;
+    await writeFile(file, `add table ip flood\nadd chain ip flood c\nflush chain ip flood c\n${rules.join("\n")}\n`);
+    const flood = node.lab.run(["timeout", "8", "sh", "-c", `while :; do nft -f ${file}; done`]);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const before = agent.log.length;
+    await node.must("nft", "delete", "table", "ip", "ip-masq-agent");
+    expect(await agent.line((one) => repaired(one) && agent.log.indexOf(one) >= before)).toMatchObject({
+      trigger: "hint",
+    });
+    await flood;
   });
 });
 

@@ -1,3 +1,3 @@
 export { createIptablesBackend, type IptablesOptions } from "./backend.ts";
-export { concernsChains } from "./event-text.ts";
+export { ownChains } from "./event-text.ts";
 export { iptablesMayHoldRules, sightVariant, type VariantSighting } from "./variant.ts";

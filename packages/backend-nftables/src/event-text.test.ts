@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { concernsOwnTable, createEventReader, type KernelChange } from "./event-text.ts";
+import { createEventReader, type KernelChange, ownTable } from "./event-text.ts";
 
 function read(text: string, pieces = 1): { changes: readonly KernelChange[]; losses: number } {
   const changes: KernelChange[] = [];
   let losses = 0;
   const reader = createEventReader({
-    concerns: concernsOwnTable,
+    concern: ownTable,
     onChange: (change) => changes.push(change),
     onLoss: () => {
       losses++;
@@ -57,6 +57,12 @@ describe("the text of nft monitor", () => {
     const elements = Array.from({ length: 100_000 }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`).join(", ");
     const text = `add element ip ip-masq-agent exempt { ${elements} }\n# new generation 3 by process 2 (nft)\n`;
     expect(read(text, 30).changes).toHaveLength(1);
+  });
+
+  test("one line of ours among a hundred thousand of others is found, however the text is cut", () => {
+    const others = Array.from({ length: 100_000 }, (_, at) => `add rule ip kube-proxy c${at} accept`).join("\n");
+    const text = `${others}\ndelete rule ip ip-masq-agent postrouting handle 7\n${others}\n# new generation 3 by process 2 (x)\n`;
+    for (const pieces of [1, 77, 1_001]) expect(read(text, pieces).changes).toHaveLength(1);
   });
 
   test("lost events are told", () => {

@@ -1,4 +1,5 @@
 import type { Culprit, Family } from "@ip-masq-agent/core";
+import { tableName } from "./names.ts";
 
 /** What `nft monitor` told of, up to the end of one transaction. */
 export interface KernelChange {
@@ -12,9 +13,16 @@ export interface EventReader {
   take(text: string): void;
 }
 
-export interface EventListener {
+/** How lines that tell of rules of ours are known. */
+export interface Concern {
+  /** A text in which none of these words stands tells of none of ours: so most of it need not be taken apart. */
+  readonly words: readonly string[];
   /** Which family's rules of ours a line tells of; undefined: none. Sees the first 200 characters of it. */
-  concerns(line: string): Family | undefined;
+  familyOf(line: string): Family | undefined;
+}
+
+export interface EventListener {
+  readonly concern: Concern;
   onChange(change: KernelChange): void;
   /** The kernel had more to tell than nft could take: anything may have changed. */
   onLoss(): void;
@@ -37,7 +45,7 @@ export function createEventReader(listener: EventListener): EventReader {
       else if (text.startsWith("# new generation ")) generation(text);
       return;
     }
-    const family = listener.concerns(text);
+    const family = listener.concern.familyOf(text);
     if (family !== undefined) families.add(family);
   }
 
@@ -49,9 +57,17 @@ export function createEventReader(listener: EventListener): EventReader {
     listener.onChange(change);
   }
 
+  /** Nothing of ours has begun, and nothing of ours is in it: 64 KiB of kube-proxy's rules in 20 µs. */
+  function isForeign(text: string): boolean {
+    if (families.size > 0) return false;
+    const whole = `${head}${text}`;
+    return !listener.concern.words.some((word) => whole.includes(word)) && !whole.includes("# ERROR");
+  }
+
   return {
     take(text) {
-      let from = 0;
+      let from = isForeign(text) ? text.lastIndexOf("\n") + 1 : 0;
+      if (from > 0) head = "";
       for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", from)) {
         line(`${head}${text.slice(from, Math.min(end, from + headLength))}`.slice(0, headLength));
         head = "";
@@ -63,7 +79,10 @@ export function createEventReader(listener: EventListener): EventReader {
 }
 
 /** Lines that tell of our own table: `add rule ip ip-masq-agent postrouting …`, `delete table ip6 ip-masq-agent`. */
-export function concernsOwnTable(line: string): Family | undefined {
-  const [, family] = /^\S+ \S+ (ip6?) ip-masq-agent(?: |$)/.exec(line) ?? [];
-  return family === undefined ? undefined : family === "ip" ? "IPv4" : "IPv6";
-}
+export const ownTable: Concern = {
+  words: [` ${tableName}`],
+  familyOf(line) {
+    const [, family] = /^\S+ \S+ (ip6?) ip-masq-agent(?: |$)/.exec(line) ?? [];
+    return family === undefined ? undefined : family === "ip" ? "IPv4" : "IPv6";
+  },
+};

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type Clock, type Family, retryDelay } from "@ip-masq-agent/core";
-import { createEventReader, type KernelChange } from "./event-text.ts";
+import { budgetMs, readWithinBudget, withoutReadAhead } from "./budget.ts";
+import { type Concern, createEventReader, type KernelChange } from "./event-text.ts";
 
 export interface MonitorOptions {
   /** Words put before the command, such as `nsenter --net=… --` in tests. Default: none. */
   readonly launcher?: readonly string[];
   readonly clock: Clock;
-  /** Which family's rules of ours a line of `nft monitor` tells of; undefined: none. */
-  concerns(line: string): Family | undefined;
+  readonly concern: Concern;
   /** Somebody else changed rules of ours, or may have: then `families` is all of them and nobody is named. */
   onChange(change: KernelChange): void;
   /** It listens, or it does not any more, with the reason. */
@@ -34,13 +34,6 @@ const restart = { firstMs: 1_000, capMs: 60_000 } as const;
 /** One that ran so long was well; its end starts the backoff anew. */
 const wellAfterMs = 60_000;
 
-/**
- * Text read within a second; beyond it the reading rests until the second is over. nft then waits on its pipe, and the
- * kernel throws away what nft does not fetch: a program that writes 100,000 rules costs us one look a second.
- */
-const budgetBytes = 256 * 1024;
-const budgetMs = 1_000;
-
 /** An event of ours that has not come after this long is lost, and may have been taken for somebody else's. */
 const ownMs = 500;
 
@@ -54,36 +47,35 @@ export function startMonitor(options: MonitorOptions): Monitor {
   let child: ChildProcess | undefined;
   let timer: Disposable | undefined;
   let resting: Disposable | undefined;
+  let loss: Disposable | undefined;
+  let lastLoss = Number.NEGATIVE_INFINITY;
   let failures = 0;
   let alive = false;
   let closed = false;
 
   function start(): void {
     const started = clock.monotonic();
-    const process = spawn(file, [...before, "monitor"], {
-      env: { ...globalThis.process.env, LC_ALL: "C" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const process = withoutReadAhead(() =>
+      spawn(file, [...before, "monitor"], {
+        env: { ...globalThis.process.env, LC_ALL: "C" },
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    );
     child = process;
     alive = true;
     let said = "";
     let up = false;
     let ended = false;
     const reader = createEventReader({
-      concerns: options.concerns,
+      concern: options.concern,
       onChange: (change) => take(change),
-      onLoss: () => options.onChange(everything),
+      onLoss: lost,
     });
-    const reading = readWithinBudget(
-      process.stdout,
-      clock,
-      (text) => reader.take(text),
-      () => options.onChange(everything),
-    );
+    const reading = readWithinBudget(process.stdout, { clock, onText: (text) => reader.take(text), onGap: lost });
     resting = reading;
     process.stderr.setEncoding("utf8").on("data", (text: string) => {
       said = `${said}${text}`.slice(-500);
-      if (text.includes("lost some netlink events")) options.onChange(everything);
+      if (text.includes("lost some netlink events")) lost();
     });
     timer = clock.timer(startMs, () => {
       up = true;
@@ -104,6 +96,15 @@ export function startMonitor(options: MonitorOptions): Monitor {
     };
     process.on("error", (error) => end(`nft monitor cannot be started (${error.message})`));
     process.on("exit", (code, signal) => end(`nft monitor ended with ${signal ?? `exit code ${code}`}`));
+  }
+
+  /** Events may have passed unread. Told once a second at most, however often nft says so. */
+  function lost(): void {
+    loss ??= clock.timer(Math.max(0, lastLoss + budgetMs - clock.monotonic()), () => {
+      loss = undefined;
+      lastLoss = clock.monotonic();
+      options.onChange(everything);
+    });
   }
 
   /** Our own transactions come back as events; each is taken off against what was announced. */
@@ -145,6 +146,7 @@ export function startMonitor(options: MonitorOptions): Monitor {
     async [Symbol.asyncDispose]() {
       closed = true;
       timer?.[Symbol.dispose]();
+      loss?.[Symbol.dispose]();
       resting?.[Symbol.dispose]();
       for (const one of own) forget(one);
       if (child === undefined || child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
@@ -164,30 +166,4 @@ export function startMonitor(options: MonitorOptions): Monitor {
 interface Own {
   readonly family: Family;
   timer: Disposable | undefined;
-}
-
-/** Reads text, no more than the budget allows. Disposed of where the writer has ended. */
-function readWithinBudget(
-  stdout: NodeJS.ReadableStream,
-  clock: Clock,
-  onText: (text: string) => void,
-  onGap: () => void,
-): Disposable {
-  let rest: Disposable | undefined;
-  let windowStart = clock.monotonic();
-  let used = 0;
-  stdout.setEncoding("latin1");
-  stdout.on("data", (text: string) => {
-    const now = clock.monotonic();
-    if (now - windowStart >= budgetMs) [windowStart, used] = [now, 0];
-    used += text.length;
-    onText(text);
-    if (used < budgetBytes) return;
-    stdout.pause();
-    rest = clock.timer(windowStart + budgetMs - now, () => {
-      stdout.resume();
-      onGap();
-    });
-  });
-  return { [Symbol.dispose]: () => rest?.[Symbol.dispose]() };
 }

@@ -3,19 +3,23 @@ import { columns } from "../demo/table.ts";
 import { createLab } from "../src/index.ts";
 import { bareOf, timeBare } from "./bare.ts";
 import { createConfigVolume } from "./config-volume.ts";
+import { measureExplain } from "./explain.ts";
+import { measureFlood } from "./flood.ts";
 import { type Figures, measureAgent } from "./measure.ts";
 import { measureOriginal } from "./original.ts";
+import { measureRepair } from "./repair.ts";
 
 /**
  * Figures of the bundled agent on a node made for it, each beside the bare tool's in the same run. Absolute times tell
  * of the machine; the ratios tell of us. Exit code 1 where a budget is not met.
  *
- *   pnpm bench [--sizes=4,64,1000,10000] [--backends=nftables,…] [--original=/path/to/ip-masq-agent]
+ *   pnpm bench [--sizes=4,64,1000,10000] [--backends=nftables,…] [--tamperings=100] [--original=/path/to/ip-masq-agent]
  */
 const { values } = parseArgs({
   options: {
     sizes: { type: "string", default: "4,64,1000,10000" },
     backends: { type: "string", default: "nftables,iptables-nft,iptables-legacy" },
+    tamperings: { type: "string", default: "100" },
     original: { type: "string" },
   },
 });
@@ -56,9 +60,54 @@ say(
 say(columns([heading, ...rows]));
 say("\nBudgets\n");
 say(columns([["backend", "CIDRs", "what", "measured", "at most", ""], ...budgets]));
+await operation();
 if (values.original !== undefined) await original(values.original);
 else say("\nThe Go original's figures: give its binary with --original=PATH.");
 if (budgets.some((row) => row.includes("NOT MET"))) process.exitCode = 1;
+
+/** What goes on after the start: drift, listening, and an operator's question. */
+async function operation(): Promise<void> {
+  const repairs: string[][] = [];
+  const floods: string[][] = [];
+  const explains: string[][] = [];
+  for (const backend of values.backends.split(",")) {
+    const tamperings = Number(values.tamperings);
+    if (tamperings > 0) {
+      await using lab = await createLab();
+      await using volume = await createConfigVolume();
+      const times = await measureRepair(lab, volume, backend, tamperings);
+      repairs.push([backend, `${times.length}`, fixed(median(times)), fixed(Math.max(...times))]);
+    }
+    if (backend !== "iptables-legacy") {
+      await using lab = await createLab();
+      await using volume = await createConfigVolume();
+      const { rewrites, seconds, agentCpuMs, bareCpuMs } = await measureFlood(lab, volume, backend);
+      const share = `${fixed((agentCpuMs / seconds / 1000) * 100)} % of a processor`;
+      floods.push([
+        backend,
+        `${rewrites}`,
+        `${fixed(agentCpuMs)} (${fixed(agentCpuMs / bareCpuMs)}×)`,
+        share,
+        fixed(bareCpuMs),
+      ]);
+    }
+    for (const size of [64, 10_000]) {
+      await using lab = await createLab();
+      await using volume = await createConfigVolume();
+      const { explainMs, nodeMs } = await measureExplain(lab, volume, backend, size);
+      const [own, node] = [median(explainMs), median(nodeMs)];
+      explains.push([backend, `${size}`, `${fixed(own)} (${fixed(own / node)}×)`, fixed(node)]);
+    }
+    process.stderr.write(".");
+  }
+  say("\nTampering to repair, ms: from the end of the tool that tampers to the first packet that is right again.");
+  say("The original repairs at its next resync: every 60 s, so after 30 s in the mean.\n");
+  say(columns([["backend", "tamperings", "median", "maximum"], ...repairs]));
+  say("\nListening while another program rewrites 10,000 rules: CPU in ms, and against nft monitor without a bound\n");
+  say(columns([["backend", "rewrites in 10 s", "agent and nft monitor", "that is", "nft monitor alone"], ...floods]));
+  say("\nexplain, ms, and against node doing nothing\n");
+  say(columns([["backend", "CIDRs", "explain", "node"], ...explains]));
+}
 
 function rowOf(backend: string, size: number, figures: Figures, bare: number): string[] {
   const beside = (times: readonly number[]) => `${fixed(median(times))} (${fixed(median(times) / bare)}×)`;

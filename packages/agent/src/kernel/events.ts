@@ -22,13 +22,13 @@ export type EventsState =
 export async function listenToKernel(options: EventsOptions): Promise<KernelEvents | undefined> {
   const { backend, clock } = options;
   if (backend.name === "iptables-legacy") return undefined;
-  const [{ concernsOwnTable, startMonitor }, { concernsChains }] = await Promise.all([
+  const [{ ownTable, startMonitor }, { ownChains }] = await Promise.all([
     import("@ip-masq-agent/backend-nftables"),
     import("@ip-masq-agent/backend-iptables"),
   ]);
   const monitor = startMonitor({
     clock,
-    concerns: backend.name === "nftables" ? concernsOwnTable : concernsChains(options.chain),
+    concern: backend.name === "nftables" ? ownTable : ownChains(options.chain),
     onChange({ families, by }) {
       for (const family of families) options.onHint(family, by);
     },
