@@ -1,7 +1,7 @@
 import type { Backend, Family } from "@ip-masq-agent/core";
 import { hasTable, removeTable } from "./cleanup.ts";
 import { createHolder } from "./holder.ts";
-import { backendName, bridgeTableOf, tableOf } from "./names.ts";
+import { backendName, bridgeTableOf } from "./names.ts";
 import { type NftRunner, runNft } from "./nft.ts";
 import { type NftObservation, observeTable } from "./observe.ts";
 import { planChange } from "./plan.ts";
@@ -62,11 +62,7 @@ export function createNftablesBackend(
         throw error;
       }
     },
-    async cleanup(family, signal) {
-      if (!holder?.holds(family)) return removeTable(runner, family, signal);
-      await holder.run(family, `destroy table ${tableOf(family)}\n`, signal);
-      return [`table ${tableOf(family)}`, ...(await removeTable(runner, family, signal))];
-    },
+    cleanup: (family, signal) => removeTable(runner, holder, family, signal),
     async close() {
       await holder?.[Symbol.asyncDispose]();
     },

@@ -1,16 +1,26 @@
 import { BackendError, type Family, type Operation } from "@ip-masq-agent/core";
 import { absentTable } from "./failure.ts";
+import type { Holder } from "./holder.ts";
 import { bridgeTableOf, tableOf } from "./names.ts";
 import { type NftRunner, runNft } from "./nft.ts";
 
-/** Deletes our table of the family, and that of a takeover cut short, and says so. */
-export async function removeTable(runner: NftRunner, family: Family, signal: AbortSignal): Promise<readonly string[]> {
+/**
+ * Deletes our table of the family, and that of a takeover cut short, and says so. A table that a process of ours owns is
+ * deleted through that.
+ */
+export async function removeTable(
+  runner: NftRunner,
+  holder: Holder | undefined,
+  family: Family,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const names = [tableOf(family), bridgeTableOf(family)];
   const present = await Promise.all(names.map((name) => hasTable(runner, family, name, "cleanup", signal)));
   const removed: string[] = [];
   for (const name of names.filter((_, at) => present[at])) {
     const words = ["delete", "table", ...name.split(" ")];
-    await runNft(runner, { arguments: words, operation: "cleanup", family, signal });
+    if (holder?.holds(family)) await holder.run(family, `${words.join(" ")}\n`, signal);
+    else await runNft(runner, { arguments: words, operation: "cleanup", family, signal });
     removed.push(`table ${name}`);
   }
   return removed;

@@ -1,7 +1,6 @@
 import type { Family, Plan } from "@ip-masq-agent/core";
 import { removeTable } from "./cleanup.ts";
 import type { Holder } from "./holder.ts";
-import { tableOf } from "./names.ts";
 import { type NftRunner, runNft } from "./nft.ts";
 import { transactionEnd } from "./render.ts";
 
@@ -33,14 +32,12 @@ export async function writePlan(
       await transact(family, text, signal);
     } catch (error) {
       // Not with the caller's signal, which may be what ended it. Should this fail too, the next look finds the set.
-      if (at === 1 && transactions.length === 2) await takeBack(runner, holder, family).catch(() => {});
+      if (at === 1 && transactions.length === 2) await removeTable(runner, holder, family, unhurried()).catch(() => {});
       throw error;
     }
   }
 }
 
-async function takeBack(runner: NftRunner, holder: Holder | undefined, family: Family): Promise<void> {
-  const { signal } = new AbortController();
-  if (holder?.holds(family)) await holder.run(family, `destroy table ${tableOf(family)}\n`, signal);
-  else await removeTable(runner, family, signal);
+function unhurried(): AbortSignal {
+  return new AbortController().signal;
 }
