@@ -7,8 +7,14 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts"],
-          exclude: ["**/*.kernel.test.ts", "**/*.compat.test.ts", "**/*.packets.test.ts", "**/node_modules/**"],
+          include: ["packages/*/{src,test,cluster}/**/*.test.ts"],
+          exclude: [
+            "**/*.cluster.test.ts",
+            "**/*.kernel.test.ts",
+            "**/*.compat.test.ts",
+            "**/*.packets.test.ts",
+            "**/node_modules/**",
+          ],
         },
       },
       {
@@ -27,6 +33,15 @@ export default defineConfig({
           include: ["packages/*/test/**/*.compat.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "cluster",
+          include: ["packages/lab/cluster/**/*.cluster.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 1_800_000,
+          fileParallelism: false,
         },
       },
       {

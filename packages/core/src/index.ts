@@ -13,6 +13,7 @@ export * from "./config/config.ts";
 export type { ConfigSource } from "./config/document.ts";
 export * from "./config/duration.ts";
 export * from "./config/finding.ts";
+export { configJsonSchema } from "./config/json-schema.ts";
 export { type ConfigResult, readConfig } from "./config/read.ts";
 export * from "./policy/derive.ts";
 export * from "./policy/divide.ts";

@@ -2,6 +2,7 @@ import { asBackendError, families } from "@ip-masq-agent/core";
 import { askAgent } from "../ask-agent.ts";
 import { backendNames, createBackend } from "../backends.ts";
 import type { Options } from "../flags/flag.ts";
+import { createLifecycle } from "../lifecycle.ts";
 import type { Output } from "../output.ts";
 import { columns } from "../text/columns.ts";
 
@@ -38,5 +39,16 @@ export async function cleanup(options: Options, output: Output): Promise<number>
     output.out(rows.length === 0 ? "nothing of ours was there\n" : `removed\n${columns(rows, "  ").join("\n")}\n`);
     for (const { backend, family, error } of failed) output.err(`error: ${backend} ${family}: ${error}\n`);
   }
+  if (options.stay && failed.length === 0) {
+    await using lifecycle = createLifecycle();
+    // A signal's listener alone keeps no process alive.
+    using _alive = systemTicks();
+    await lifecycle.stopped;
+  }
   return failed.length === 0 ? 0 : 1;
+}
+
+function systemTicks(): Disposable {
+  const timer = setInterval(() => {}, 2 ** 30);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }

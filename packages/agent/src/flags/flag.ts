@@ -32,6 +32,7 @@ export interface Options {
   readonly protocol: string | undefined;
   readonly port: number | undefined;
   readonly script: boolean;
+  readonly stay: boolean;
 }
 
 export const backendChoices = ["auto", "nftables", "iptables", "iptables-nft", "iptables-legacy"] as const;

@@ -1,0 +1,60 @@
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { parseDocuments } from "./documents.ts";
+import { helmRendered, kustomized, noHelm, noKustomize } from "./manifests.ts";
+
+const [kustomize, helm] = [await noKustomize(), await noHelm()];
+for (const reason of [kustomize, helm]) {
+  if (reason !== undefined) process.stderr.write(`manifests are not compared: ${reason}\n`);
+}
+const image = { name: "registry.example/ip-masq-agent", tag: "1.2.3" };
+const base = { image: { repository: image.name, tag: image.tag } };
+
+const pairs = [
+  ["overlays/auto", {}],
+  ["overlays/iptables", { backend: "iptables" }],
+  ["overlays/nftables", { backend: "nftables" }],
+  ["overlays/dual-stack", { enableIPv6: true }],
+  ["overlays/azure", { azure: true }],
+] as const;
+
+test.skipIf(kustomize !== undefined || helm !== undefined).each(pairs)(
+  "%s and the chart with %j are the same objects",
+  async (overlay, values) => {
+    const [ours, chart] = [await kustomized(overlay, image), await helmRendered({ ...base, ...values })];
+    expect(parseDocuments(chart)).toEqual(parseDocuments(ours));
+  },
+);
+
+test.skipIf(helm !== undefined)(
+  "the chart makes a ConfigMap of its config, a PodMonitor and the admission policy where asked",
+  async () => {
+    const objects = parseDocuments(
+      await helmRendered({
+        ...base,
+        config: { nonMasqueradeCIDRs: ["10.0.0.0/8"], resyncInterval: "1m" },
+        podMonitor: { enabled: true },
+        admissionPolicy: { enabled: true },
+        maxUnavailable: "10%",
+        image: { ...base.image, digest: `sha256:${"a".repeat(64)}` },
+      }),
+    );
+    expect(objects.map(({ kind }) => kind)).toEqual([
+      ...["ConfigMap", "DaemonSet", "PodMonitor", "ServiceAccount"],
+      ...["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
+    ]);
+    expect(JSON.stringify(objects)).toContain("nonMasqueradeCIDRs:\\n- 10.0.0.0/8\\nresyncInterval: 1m\\n");
+    expect(JSON.stringify(objects)).toContain(`ip-masq-agent@sha256:${"a".repeat(64)}`);
+  },
+);
+
+test("the chart's copy of the admission policy is the component, word for word", async () => {
+  for (const name of ["policy", "binding"]) {
+    const [copy, original] = await Promise.all(
+      [`helm/ip-masq-agent/admission/${name}.yaml`, `kubernetes/components/admission/${name}.yaml`].map((path) =>
+        readFile(new URL(`../../../deploy/${path}`, import.meta.url), "utf8"),
+      ),
+    );
+    expect(copy).toBe(original);
+  }
+});
