@@ -129,6 +129,9 @@ const forCommands: readonly Flag[] = [
   ...booleans("Output", [
     ["script", "script", "false", "Print the exact transactions instead, one for each tool."],
   ]).map((flag) => ({ ...flag, commands: ["plan"] as const })),
+  ...booleans("Running", [
+    ["stay", "stay", "false", "Wait for SIGTERM afterwards: for a DaemonSet that cleans up every node."],
+  ]).map((flag) => ({ ...flag, commands: ["cleanup"] as const })),
 ];
 
 /** Every flag there is: the agent's own, then those of single commands. */
