@@ -1,4 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { commands, flagsOf, flagTable } from "../flags/commands.ts";
 import { completion } from "./completion.ts";
@@ -36,7 +39,11 @@ test.each(["bash", "zsh", "fish"])("%s: names every command and flag, and the sh
     for (const flag of flagsOf(name)) expect(text).toContain(flag.name);
   }
   for (const { name } of flagTable) expect(text).toContain(name);
-  const { error, status, stderr } = spawnSync(shell, ["-n"], { input: text, encoding: "utf8" });
+  const directory = mkdtempSync(join(tmpdir(), "ip-masq-agent-completion-"));
+  const file = join(directory, "completion");
+  writeFileSync(file, text);
+  const { error, status, stderr } = spawnSync(shell, ["-n", file], { encoding: "utf8" });
+  rmSync(directory, { recursive: true });
   if (error !== undefined)
     process.stderr.write(`${shell} is not installed: its completion is checked for words only\n`);
   else expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
