@@ -25,14 +25,15 @@ buildah "${storage[@]}" add --quiet "$node" "$(node -p process.execPath)" /usr/l
 buildah "${storage[@]}" add --quiet "$node" "$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")" /usr/local/lib/node_modules/npm >/dev/null
 buildah "${storage[@]}" run "$node" -- ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
 buildah "${storage[@]}" run "$node" -- ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+# Whatever registry and certificates this machine reaches npm with; nothing of this base comes into the image but node.
+buildah "${storage[@]}" config --env "npm_config_registry=$(npm config get registry)" "$node"
+if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
+  buildah "${storage[@]}" add --quiet "$node" "$NODE_EXTRA_CA_CERTS" /extra-ca.pem >/dev/null
+  buildah "${storage[@]}" config --env NODE_EXTRA_CA_CERTS=/extra-ca.pem "$node"
+fi
 buildah "${storage[@]}" commit --quiet "$node" localhost/node:24-trixie-slim >/dev/null
 
-# Whatever certificates and registry this machine reaches npm with.
-passed=(--env "npm_config_registry=$(npm config get registry)")
-if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
-  passed+=(--volume "$NODE_EXTRA_CA_CERTS:/extra-ca.pem:ro" --env NODE_EXTRA_CA_CERTS=/extra-ca.pem)
-fi
-buildah "${storage[@]}" build --quiet --pull-never --network host "${passed[@]}" \
+buildah "${storage[@]}" build --quiet --pull-never --network host \
   --build-arg NODE=localhost/node:24-trixie-slim --build-arg DEBIAN=localhost/debian:trixie-slim \
   --ignorefile "$here/../../.containerignore" --tag localhost/ip-masq-agent:try --file "$here/Containerfile" "$here/../.." >&2
 image=$(buildah "${storage[@]}" from --pull-never localhost/ip-masq-agent:try)

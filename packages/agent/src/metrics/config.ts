@@ -1,4 +1,4 @@
-import { families, type Policy } from "@ip-masq-agent/core";
+import { families, isEverything, type Policy } from "@ip-masq-agent/core";
 import { Counter, Gauge, type Registry } from "prom-client";
 
 /** What was loaded, and whether the last change of it could be. */
@@ -40,6 +40,12 @@ export function configMetrics(registry: Registry): {
     labelNames: ["ip_family"],
     registers,
   });
+  const everything = new Gauge({
+    name: "ip_masq_agent_exempts_everything",
+    help: "1 if every destination is exempt, so that nothing is masqueraded, else 0.",
+    labelNames: ["ip_family"],
+    registers,
+  });
   for (const result of ["success", "failure"]) reloads.inc({ result }, 0);
   return {
     loaded(policy, hash, count, at) {
@@ -51,7 +57,9 @@ export function configMetrics(registry: Registry): {
       info.set({ hash: hash.slice(0, 12) }, 1);
       for (const family of families) {
         const exempt = policy[family]?.exempt;
-        if (exempt) prefixes.set({ ip_family: family }, exempt.prefixes.length);
+        if (exempt === undefined) continue;
+        prefixes.set({ ip_family: family }, exempt.prefixes.length);
+        everything.set({ ip_family: family }, isEverything(exempt) ? 1 : 0);
       }
     },
     refused() {

@@ -24,6 +24,7 @@ const table: readonly (readonly [string, string, string])[] = [
   ["drift_repair_seconds", "histogram", "backend,ip_family"],
   ["drift_conflicts_total", "counter", "backend,ip_family"],
   ["exempt_prefixes", "gauge", "ip_family"],
+  ["exempts_everything", "gauge", "ip_family"],
   ["config_reloads_total", "counter", "result"],
   ["config_last_reload_successful", "gauge", ""],
   ["config_last_reload_success_timestamp_seconds", "gauge", ""],
