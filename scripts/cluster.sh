@@ -3,7 +3,7 @@
 # cluster's scripts beside the checkout (or CLUSTER_SCRIPTS=FOLDER) and kubectl 1.21; says so where they are missing. The
 # cluster is built once, in some minutes. REPORT_DIR=DIR keeps a JSON report there; arguments go to vitest.
 set -euo pipefail
-. "$(dirname "$0")/bootstrap.sh" nft:nftables iptables:iptables ip:iproute2 conntrack:conntrack go:golang-go
+. "$(dirname "$0")/bootstrap.sh" nft:nftables iptables:iptables ip:iproute2 conntrack:conntrack go:golang-go buildah:buildah mmdebstrap:mmdebstrap
 # Where helm is missing, the chart is rendered by what helm is made of.
 if ! command -v helm >/dev/null && command -v apt-get >/dev/null; then
   for package in golang-github-masterminds-sprig-dev golang-k8s-sigs-yaml-dev; do

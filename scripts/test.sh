@@ -4,6 +4,7 @@
 set -euo pipefail
 . "$(dirname "$0")/bootstrap.sh" nft:nftables iptables:iptables ip:iproute2 conntrack:conntrack
 bash scripts/trixie-tools.sh >&2 || say "warning: only this system's own nft and iptables are tested with"
+bash scripts/monitoring-tools.sh >&2 || say "warning: the alerting rules are not tested"
 for step in types lint unused build; do
   say "$step"
   "${PNPM[@]}" --silent "$step" >&2

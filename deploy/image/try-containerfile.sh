@@ -4,11 +4,16 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=${1:?usage: try-containerfile.sh ROOT}
-export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+export BUILDAH_ISOLATION=chroot
 work=$(mktemp -d)
-storage=(--root "$work/storage" --runroot "$work/run")
+storage=(--storage-driver vfs --root "$work/storage" --runroot "$work/run")
 containers=()
-trap 'for one in "${containers[@]}"; do buildah "${storage[@]}" rm "$one" >/dev/null 2>&1 || true; done; rm -rf "$work"' EXIT
+cleanup() {
+  buildah "${storage[@]}" umount --all >/dev/null 2>&1 || true
+  for one in "${containers[@]}"; do buildah "${storage[@]}" rm "$one" >/dev/null 2>&1 || true; done
+  rm -rf "$work"
+}
+trap cleanup EXIT
 
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
   sed -n 's/^\([^ ]*\) Debian Debian$/\1/p' | sort -u | head -n 1)

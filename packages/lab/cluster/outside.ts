@@ -21,7 +21,6 @@ export interface Outside extends AsyncDisposable {
 
 /** Exempt in the tests' config, and not. */
 export const targets = { exempt: "198.51.100.50", other: "198.51.100.60" } as const;
-export const port = 7777;
 
 const receiver = fileURLToPath(new URL("receiver.js", import.meta.url));
 

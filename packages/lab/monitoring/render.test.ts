@@ -1,0 +1,32 @@
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { rendered } from "./render.ts";
+import { alertsOf, readRules } from "./rules.ts";
+
+const deploy = (path: string) => new URL(`../../../deploy/${path}`, import.meta.url);
+
+test("what is made of the rules and of the dashboard's code is current", async () => {
+  for (const [path, text] of Object.entries(await rendered())) expect(readFileSync(deploy(path), "utf8")).toBe(text);
+});
+
+test("every alert has a severity, words, and a page that says what to do", async () => {
+  const index = readFileSync(deploy("../docs/runbooks/README.md"), "utf8");
+  for (const { alert, labels, annotations } of alertsOf(await readRules())) {
+    expect(alert).toMatch(/^IPMasqAgent[A-Z][A-Za-z]+$/);
+    expect(["info", "warning", "critical"]).toContain(labels["severity"]);
+    expect(annotations["runbook_url"]).toMatch(new RegExp(`/docs/runbooks/${alert}\\.md$`));
+    const page = deploy(`../docs/runbooks/${alert}.md`);
+    expect(existsSync(page)).toBe(true);
+    const text = readFileSync(page, "utf8");
+    for (const part of [
+      "## Meaning",
+      "## Impact",
+      "## Diagnosis",
+      "## Mitigation",
+      `Severity: ${labels["severity"]}`,
+    ]) {
+      expect(text).toContain(part);
+    }
+    expect(index).toContain(`[${alert}](${alert}.md)`);
+  }
+});
