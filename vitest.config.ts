@@ -10,6 +10,7 @@ export default defineConfig({
           include: ["packages/*/{src,test,cluster,monitoring}/**/*.test.ts"],
           exclude: [
             "**/*.cluster.test.ts",
+            "**/*.monitoring.test.ts",
             "**/*.kernel.test.ts",
             "**/*.compat.test.ts",
             "**/*.packets.test.ts",
@@ -42,6 +43,14 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 1_800_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "monitoring",
+          include: ["packages/lab/monitoring/**/*.monitoring.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
         },
       },
       {

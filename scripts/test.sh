@@ -11,7 +11,7 @@ for step in types lint unused build; do
 done
 
 status=0
-for project in unit kernel compat packets; do
+for project in unit kernel compat packets monitoring; do
   report=()
   [ -z "${REPORT_DIR:-}" ] || report=(--reporter=default --reporter=json "--outputFile.json=$REPORT_DIR/$project.json")
   vitest run --project "$project" --passWithNoTests "${report[@]}" "$@" || status=1

@@ -1,12 +1,11 @@
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { expect, test } from "vitest";
+import { noPrometheus, promtool } from "./prometheus.ts";
 import { rulesFile } from "./rules.ts";
 
 const path = (url: URL) => fileURLToPath(url);
-const promtool = path(new URL("../../../.cache/monitoring-tools/root/usr/bin/promtool", import.meta.url));
-const absent = !existsSync(promtool);
+const absent = noPrometheus() !== undefined;
 if (absent) process.stderr.write("the alerting rules are not tested: run scripts/monitoring-tools.sh for promtool\n");
 
 test.skipIf(absent)("promtool takes the rules", async () => {

@@ -18,7 +18,11 @@ const stalledLimitMs = 180_000;
 /** /healthz, /readyz and /metrics. */
 export function routesOf(metrics: Metrics, health: Health): Routes {
   return {
-    "/metrics": async () => ({ status: 200, body: await metrics.text(), contentType: metrics.contentType }),
+    "/metrics": async ({ acceptsOpenMetrics }) => {
+      if (!acceptsOpenMetrics) return { status: 200, body: await metrics.text(), contentType: metrics.contentType };
+      const { text, contentType } = await metrics.openMetrics();
+      return { status: 200, body: text, contentType };
+    },
     "/healthz": () => {
       const stalled = health.stalledMs();
       if (stalled <= stalledLimitMs) return { status: 200, body: "ok\n" };

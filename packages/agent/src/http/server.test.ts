@@ -24,6 +24,11 @@ describe("the paths", () => {
       status: 200,
       type: expect.stringContaining("text/plain; version=0.0.4"),
     });
+    const open = await get("/metrics", {
+      headers: { accept: "application/openmetrics-text;version=1.0.0,text/plain;q=0.5" },
+    });
+    expect(open.type).toContain("application/openmetrics-text; version=1.0.0");
+    expect(open.body).toMatch(/# EOF\n$/);
     expect((await get("/metrics?x=1")).body).toContain(
       'ip_masq_agent_build_info{version="1",commit="c",node_version="v"} 1',
     );

@@ -18,6 +18,7 @@ export interface Question {
   /** The client is on this node: it came by a loopback address, or from the very address that it came to. */
   readonly local: boolean;
   readonly acceptsJson: boolean;
+  readonly acceptsOpenMetrics: boolean;
 }
 
 export type Routes = Readonly<Record<string, (question: Question) => Answer | Promise<Answer>>>;
@@ -80,7 +81,12 @@ function questionOf({ socket, headers }: IncomingMessage): Question {
   const client = plain(socket.remoteAddress);
   const local =
     client === "::1" || client.startsWith("127.") || (client !== "" && client === plain(socket.localAddress));
-  return { local, acceptsJson: /\bapplication\/json\b/.test(headers.accept ?? "") };
+  const accepts = (type: string) => (headers.accept ?? "").includes(type);
+  return {
+    local,
+    acceptsJson: accepts("application/json"),
+    acceptsOpenMetrics: accepts("application/openmetrics-text"),
+  };
 }
 
 async function answer(method: string, url: string, routes: Routes, question: Question): Promise<Answer> {

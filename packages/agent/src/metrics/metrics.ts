@@ -1,5 +1,5 @@
 import type { BackendError, Clock, Family, Policy, ReconcileEvent } from "@ip-masq-agent/core";
-import { Registry } from "prom-client";
+import { Registry, type RegistryContentType } from "prom-client";
 import { configMetrics } from "./config.ts";
 import { driftMetrics } from "./drift.ts";
 import { type Build, infoMetrics } from "./info.ts";
@@ -25,6 +25,8 @@ export interface Metrics {
   describe(): readonly MetricDescription[];
   /** The page, with the kernel's counters as of now (5 s at most). */
   text(): Promise<string>;
+  /** The same in OpenMetrics' form, for clients that ask for it, with its content type. */
+  openMetrics(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
 
 export interface MetricDescription {
@@ -72,6 +74,13 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
     async text() {
       await kernel.refresh();
       return registry.metrics();
+    },
+    async openMetrics() {
+      await kernel.refresh();
+      // The same metrics in a second registry: each has one form.
+      const open: Registry<RegistryContentType> = Registry.merge([registry]);
+      open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+      return { text: await open.metrics(), contentType: open.contentType };
     },
   };
 }

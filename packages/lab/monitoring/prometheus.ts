@@ -1,0 +1,161 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { endpoint } from "./free-port.ts";
+import { rulesFile } from "./rules.ts";
+
+/** A real Prometheus and Alertmanager on loopback, with our rules at short intervals. */
+export interface Monitoring extends AsyncDisposable {
+  /** An instant query's result. */
+  query(expr: string): Promise<readonly Sample[]>;
+  /** A range query over the last minutes. */
+  range(expr: string, seconds: number): Promise<readonly Series[]>;
+  /** Alerts as the webhook got them, in order. */
+  readonly notifications: readonly Notification[];
+}
+
+export interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [time: number, value: string];
+}
+
+export interface Series {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [time: number, value: string])[];
+}
+
+export interface Notification {
+  readonly status: "firing" | "resolved";
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const tools = fileURLToPath(new URL("../../../.cache/monitoring-tools/root/usr/bin/", import.meta.url));
+
+export const promtool: string = `${tools}promtool`;
+
+/** Why there is no Prometheus here; undefined: there is. */
+export function noPrometheus(): string | undefined {
+  return existsSync(`${tools}prometheus`)
+    ? undefined
+    : "run scripts/monitoring-tools.sh for Prometheus and Alertmanager";
+}
+
+/** The rules with minutes made seconds, so that a test need not wait: ranges, waits, and the one limit that is a time. */
+export function hastened(rules: string): string {
+  return rules
+    .replaceAll(/\[(?:1h)\]/g, "[60s]")
+    .replaceAll(/\[(?:5|10|15)m\]/g, "[12s]")
+    .replaceAll(/for: \d+m/g, "for: 2s")
+    .replace("node:ip_masq_agent_sync_lag:seconds > 60", "node:ip_masq_agent_sync_lag:seconds > 3");
+}
+
+/** `targets`: host and port of each agent's metrics page. */
+export async function openMonitoring(targets: Readonly<Record<string, string>>): Promise<Monitoring> {
+  await using stack = new AsyncDisposableStack();
+  const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-monitoring-"));
+  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  const notifications: Notification[] = [];
+  const webhook = createServer((request, response) => {
+    let body = "";
+    request.on("data", (text) => {
+      body += text;
+    });
+    request.on("end", () => {
+      const { alerts } = JSON.parse(body) as { alerts: readonly Notification[] };
+      notifications.push(...alerts.map(({ status, labels }) => ({ status, labels })));
+      response.end();
+    });
+  });
+  const webhookPort = await endpoint(webhook);
+  stack.defer(() => {
+    webhook.close();
+    webhook.closeAllConnections();
+  });
+  const [prometheusPort, alertmanagerPort] = [await endpoint(), await endpoint()];
+
+  const file = (name: string, text: string) => writeFile(join(directory, name), text);
+  await file("rules.yaml", hastened(await readFile(rulesFile, "utf8")));
+  await file(
+    "prometheus.yaml",
+    JSON.stringify({
+      global: { scrape_interval: "1s", evaluation_interval: "1s" },
+      rule_files: ["rules.yaml"],
+      alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }] },
+      scrape_configs: [
+        {
+          job_name: "ip-masq-agent",
+          static_configs: Object.entries(targets).map(([node, target]) => ({
+            targets: [target],
+            labels: { node, instance: node, cluster: "lab" },
+          })),
+        },
+      ],
+    }),
+  );
+  await file(
+    "alertmanager.yaml",
+    JSON.stringify({
+      route: { receiver: "test", group_by: ["..."], group_wait: "1s", group_interval: "1s", repeat_interval: "1h" },
+      receivers: [
+        { name: "test", webhook_configs: [{ url: `http://127.0.0.1:${webhookPort}/`, send_resolved: true }] },
+      ],
+    }),
+  );
+  start(stack, "prometheus-alertmanager", directory, [
+    `--config.file=${directory}/alertmanager.yaml`,
+    `--storage.path=${directory}/alertmanager`,
+    `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
+    "--cluster.listen-address=",
+  ]);
+  start(stack, "prometheus", directory, [
+    `--config.file=${directory}/prometheus.yaml`,
+    `--storage.tsdb.path=${directory}/data`,
+    `--web.listen-address=127.0.0.1:${prometheusPort}`,
+  ]);
+  await answers(`http://127.0.0.1:${prometheusPort}/-/ready`);
+  await answers(`http://127.0.0.1:${alertmanagerPort}/-/ready`);
+  const resources = stack.move();
+
+  async function ask<T>(path: string, parameters: Record<string, string>): Promise<T> {
+    const response = await fetch(
+      `http://127.0.0.1:${prometheusPort}/api/v1/${path}?${new URLSearchParams(parameters)}`,
+    );
+    const answer = (await response.json()) as { status: string; error?: string; data: { result: T } };
+    if (answer.status !== "success") throw new Error(`${parameters["query"]}: ${answer.error}`);
+    return answer.data.result;
+  }
+
+  return {
+    notifications,
+    query: (query) => ask("query", { query }),
+    range(query, seconds) {
+      const end = Date.now() / 1000;
+      return ask("query_range", { query, start: `${end - seconds}`, end: `${end}`, step: "1" });
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+function start(stack: AsyncDisposableStack, program: string, cwd: string, words: readonly string[]): void {
+  const child = spawn(`${tools}${program}`, words, { cwd, stdio: "ignore" });
+  stack.defer(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  });
+}
+
+async function answers(url: string): Promise<void> {
+  for (let tries = 0; tries < 150; tries++) {
+    const response = await fetch(url).catch(() => undefined);
+    if (response?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${url} is not ready after 15 s`);
+}
