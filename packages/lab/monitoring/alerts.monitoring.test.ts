@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -6,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openMetricsPage } from "../demo/metrics-page.ts";
 import { type AgentProcess, createLab, type Lab, startAgent } from "../src/index.ts";
 import { buildDashboard } from "./dashboard.ts";
+import { drawDashboard, filled } from "./picture.ts";
 import { type Monitoring, noPrometheus, openMonitoring, promtool } from "./prometheus.ts";
 import { readRules } from "./rules.ts";
 
@@ -28,8 +30,11 @@ describe.skipIf(reason !== undefined)("alerts, from real agents to a webhook", (
   const stack = new AsyncDisposableStack();
   const running = new Map<NodeName, Node>();
   let monitoring: Monitoring;
+  let picture = "";
 
   beforeAll(async () => {
+    picture = await mkdtemp(join(tmpdir(), "ip-masq-agent-picture-"));
+    stack.defer(() => rm(picture, { recursive: true, force: true }));
     for (const name of ["alpha", "beta"] as const) {
       const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-alerts-"));
       stack.defer(() => rm(directory, { recursive: true, force: true }));
@@ -153,6 +158,22 @@ describe.skipIf(reason !== undefined)("alerts, from real agents to a webhook", (
     }
   });
 
+  const browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
+  if (browser === undefined) process.stderr.write("the dashboard is not drawn: there is no chromium\n");
+  test.skipIf(browser === undefined)("the dashboard, drawn from this run", async () => {
+    for (let round = 0; round < 60; round++) {
+      const destination = round % 3 === 0 ? "10.1.1.1" : `11.${round}.1.1`;
+      for (const { lab } of running.values()) await lab.send([{ family: "IPv4", destination }]);
+      await pause(250);
+    }
+    // PICTURE=docs/dashboard.png draws README's anew.
+    const file = process.env["PICTURE"] ?? join(picture, "dashboard.png");
+    await drawDashboard(monitoring, file, browser ?? "");
+    const drawn = await readFile(file);
+    expect(drawn.subarray(1, 4).toString()).toBe("PNG");
+    expect(drawn.byteLength).toBeGreaterThan(20_000);
+  });
+
   test("a scrape is small, in both forms", async () => {
     for (const accept of ["text/plain", "application/openmetrics-text; version=1.0.0"]) {
       const response = await fetch(`http://${node("alpha").address}/metrics`, { headers: { accept } });
@@ -183,12 +204,6 @@ describe.skipIf(reason !== undefined)("alerts, from real agents to a webhook", (
 
 /** The panels' queries with the variables as a reader would have them. */
 function panelQueries(): readonly (readonly [name: string, expr: string])[] {
-  const filled = (expr: string) =>
-    expr
-      .replaceAll("$node", ".*")
-      .replaceAll("$backend", ".*")
-      .replaceAll("$one", "beta")
-      .replaceAll("$__rate_interval", "10s");
   return (buildDashboard().panels ?? []).flatMap((panel) => {
     if (!("targets" in panel)) return [];
     return (panel.targets ?? []).flatMap((target) =>

@@ -9,10 +9,10 @@ import {
 } from "@grafana/grafana-foundation-sdk/dashboard";
 import { heatmap, source, stat, stateTimeline, table, timeSeries } from "./panels.ts";
 
-/** Of every query: the nodes and backends that the variables choose. */
-const nodes = 'job="ip-masq-agent", instance=~"$node"';
+/** Of every query: the clusters, nodes and backends that the variables choose; one cluster may have no label for it. */
+const nodes = 'job="ip-masq-agent", cluster=~"$cluster", instance=~"$node"';
 const both = `${nodes}, backend=~"$backend"`;
-const one = 'job="ip-masq-agent", instance="$one"';
+const one = 'job="ip-masq-agent", cluster=~"$cluster", instance="$one"';
 const hours = "[1h]";
 const rate = "[$__rate_interval]";
 
@@ -32,13 +32,22 @@ export function buildDashboard(): Dashboard {
     )
     .withVariable(new DatasourceVariableBuilder("datasource").label("Data source").type("prometheus"))
     .withVariable(
-      label("cluster", "Cluster", 'label_values(up{job="ip-masq-agent"}, cluster)').includeAll(true).multi(true),
+      label("cluster", "Cluster", 'label_values(up{job="ip-masq-agent"}, cluster)')
+        .includeAll(true)
+        .allValue(".*")
+        .multi(true),
     )
     .withVariable(
-      label("node", "Node", "label_values(ip_masq_agent_build_info, instance)").includeAll(true).multi(true),
+      label("node", "Node", "label_values(ip_masq_agent_build_info, instance)")
+        .includeAll(true)
+        .allValue(".*")
+        .multi(true),
     )
     .withVariable(
-      label("backend", "Backend", "label_values(ip_masq_agent_backend_info, backend)").includeAll(true).multi(true),
+      label("backend", "Backend", "label_values(ip_masq_agent_backend_info, backend)")
+        .includeAll(true)
+        .allValue(".*")
+        .multi(true),
     )
     .withVariable(label("one", "One node", "label_values(ip_masq_agent_build_info, instance)"))
     .withRow(new RowBuilder("Fleet"))
