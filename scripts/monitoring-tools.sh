@@ -12,8 +12,10 @@ if [ ! -f "$home/complete" ]; then
   command -v apt-get >/dev/null || fail "this machine has no apt-get"
   rm -rf "$home"
   mkdir -p "$home/packages" "$home/root"
-  (cd "$home/packages" && apt-get -qq -o APT::Sandbox::User=root download prometheus prometheus-alertmanager >&2) ||
-    fail "apt-get download failed (or apt-get update never ran)"
+  download() {
+    (cd "$home/packages" && apt-get -qq -o APT::Sandbox::User=root download prometheus prometheus-alertmanager >&2)
+  }
+  download || { apt-get -qq update >&2 && download; } || fail "apt-get download failed"
   for package in "$home"/packages/*.deb; do dpkg -x "$package" "$home/root"; done
   rm -rf "$home/packages"
   for command in prometheus promtool prometheus-alertmanager amtool; do

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, noCluster, openCluster } from "./cluster.ts";
 import { buildImage, imageName, imageTag } from "./image.ts";
 import { helmRendered, kustomized, noHelm, noKustomize } from "./manifests.ts";
+import { originalDaemonSet } from "./original.ts";
 import { type Outside, openOutside, targets } from "./outside.ts";
 import { rulesOfOriginal } from "./rules-of-original.ts";
 import { deployWorkload, flowsPerSecond, wrongSources } from "./workload.ts";
@@ -301,6 +302,33 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
       }
     },
   );
+
+  test("applied over the original's DaemonSet with one command, and rolled back with one", async () => {
+    await uninstall();
+    await writeConfig(usual, "ip-masq-agent", "config");
+    await apply(JSON.stringify(originalDaemonSet(image)));
+    for (const node of nodes) {
+      await cluster.onNode(
+        node,
+        ["iptables-nft-restore", "--noflush"],
+        rulesOfOriginal([pods, `${targets.exempt}/32`]),
+      );
+    }
+    await settled([targets.exempt], performance.now());
+    const container = ["get", ...system, "daemonset/ip-masq-agent", "-o=jsonpath={.spec.template.spec.containers[0]}"];
+    const wrong = await wrongWhile(async () => {
+      await apply(await kustomized("overlays/nftables", image));
+      const ours = await cluster.kubectl(container);
+      expect(ours).not.toContain("--masq-chain");
+      expect(ours).toContain('"privileged":false');
+      for (const node of nodes) expect(await metric(node, "ip_masq_agent_config_last_reload_successful")).toBe(1);
+      await cluster.kubectl(["rollout", "undo", ...system, "daemonset/ip-masq-agent"]);
+      await rolledOut();
+      expect(await cluster.kubectl(container)).toContain("--masq-chain=IP-MASQ-AGENT");
+    });
+    // Our rules stay, for the original to write its own beside them.
+    expect(wrong).toEqual([]);
+  });
 
   test.skipIf(helm !== undefined)("deployed by the chart: the same, with a config of its own", async () => {
     await uninstall();

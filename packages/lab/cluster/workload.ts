@@ -3,8 +3,8 @@ import type { Cluster } from "./cluster.ts";
 import { imageName, imageTag } from "./image.ts";
 import { type Arrival, targets } from "./outside.ts";
 
-/** New flows a second that each pod opens to each target. */
-export const rate = 60;
+/** New flows a second that each pod opens to each target: enough for 50 to arrive while the machine is busy. */
+export const rate = 75;
 
 /** A pod on every node that sends without a pause. */
 export async function deployWorkload(cluster: Cluster): Promise<void> {
