@@ -23,7 +23,7 @@ export function originalDaemonSet({ name, tag }: Image): object {
               name: "ip-masq-agent",
               image: `${name}:${tag}`,
               imagePullPolicy: "IfNotPresent",
-              command: ["/usr/bin/node", "-e", "setInterval(() => {}, 1e9)"],
+              command: ["/usr/bin/node", "-e", "setInterval(() => {}, 1e9)", "--"],
               args: ["--masq-chain=IP-MASQ-AGENT", "--nomasq-all-reserved-ranges"],
               securityContext: { privileged: true },
               volumeMounts: [{ name: "config", mountPath: "/etc/config" }],
