@@ -1,6 +1,12 @@
 import type { Family } from "@ip-masq-agent/core";
+import { chooseBackend } from "../choose.ts";
+import type { Answered } from "../kernel/tool.ts";
 import { type Diagnosis, note, trouble } from "./diagnosis.ts";
 import type { Check, Node } from "./examination.ts";
+import { few, type Grouped } from "./few.ts";
+import { nftTable } from "./foreign-nft.ts";
+import { formerChains, leftovers } from "./leftovers.ts";
+import { dockerBridgeOf, isNarrowRule } from "./narrow.ts";
 import { parseNat, reachable, type SavedRule } from "./saved-rules.ts";
 
 const variants = ["nft", "legacy"] as const;
@@ -26,11 +32,10 @@ const writers: readonly { readonly name: string; readonly of: RegExp; readonly r
     of: /^IP-MASQ$|^IP-MASQ /,
     remedy: "delete the jump from POSTROUTING to IP-MASQ, then the chain",
   },
+  { name: "a CNI plugin's ipMasq", of: /^CNI-[0-9a-f]+$/, remedy: 'set "ipMasq": false in /etc/cni/net.d' },
 ];
 
 const changesSource = new Set(["MASQUERADE", "SNAT", "NETMAP"]);
-/** Only for some packets: a mark, a protocol, one destination, one interface. Such rules are somebody's special case. */
-const narrow = /(?:^| )-m mark |(?:^| )-p |(?:^|[^!] )-[do] \S/;
 
 /** Rules of others in the nat table of iptables, of either variant, that undo ours. */
 export const foreignIptables: Check = {
@@ -44,21 +49,45 @@ export const foreignIptables: Check = {
 async function tableOf(node: Node, variant: Variant, family: Family): Promise<readonly Diagnosis[]> {
   const name = `${family === "IPv4" ? "iptables" : "ip6tables"}-${variant}`;
   if (variant === "legacy" && !(await hasLegacyNat(node, family))) return [];
-  const answer = await node.ask(`${name}-save`, ["-t", "nat"]);
+  const answer = await save(node, variant, family);
   if ("failure" in answer) return [note("info", "foreign rules", `${name}'s are not known: ${answer.failure}`)];
   if (answer.stdout.includes("incompatible")) {
+    const nftName = family === "IPv4" ? "ip nat" : "ip6 nat";
     return [
       trouble(
         "warning",
         "foreign rules",
         `${name} cannot read the nat table: somebody has written to it with nft`,
         "kube-proxy and this agent cannot use iptables-nft on this node as long as that is so",
-        `look at it with nft list table ${family === "IPv4" ? "ip" : "ip6"} nat, and move those rules to a table of their own`,
+        `look at it with nft list table ${nftName}, and move those rules to a table of their own`,
       ),
+      // iptables prints no rule of such a table, but nft does.
+      ...(await nftTable(node, nftName, (chain) => isKnown(chain, node.options.masqChain))),
     ];
   }
-  const found = diagnose(answer.stdout, name, node.options.masqChain);
+  const place = / -j ACCEPT$/m.test(answer.stdout) ? await ourPlace(node, variant) : "elsewhere";
+  const found = diagnose(answer.stdout, name, node.options.masqChain, place);
   return found.length > 0 ? found : [note("ok", "foreign rules", `${name}: none that concern ours`)];
+}
+
+/**
+ * Where a distribution has no tool with the variant in its name, the one without it does, if it says that it is of this
+ * variant; before iptables 1.8 it says nothing, and is legacy.
+ */
+async function save({ ask }: Node, variant: Variant, family: Family): Promise<Answered> {
+  const prefix = family === "IPv4" ? "iptables" : "ip6tables";
+  const answer = await ask(`${prefix}-${variant}-save`, ["-t", "nat"]);
+  if ("stdout" in answer || !answer.failure.endsWith("is not in PATH")) return answer;
+  const version = await ask(`${prefix}-save`, ["--version"]);
+  if ("failure" in version || version.stdout.includes("(nf_tables)") !== (variant === "nft")) return answer;
+  return ask(`${prefix}-save`, ["-t", "nat"]);
+}
+
+/** Whether the agent would write to this variant, where it has not written yet. */
+async function ourPlace({ options, signal }: Node, variant: Variant): Promise<Place> {
+  const { backend: choice, masqChain: chain } = options;
+  const chosen = await chooseBackend(choice, { chain }, signal).catch(() => undefined);
+  return chosen?.backend.name === `iptables-${variant}` ? "here" : "elsewhere";
 }
 
 /** Only looking with a legacy tool would load the legacy modules. */
@@ -67,26 +96,49 @@ async function hasLegacyNat({ read }: Node, family: Family): Promise<boolean> {
   return ((await read(file)) ?? "").split("\n").includes("nat");
 }
 
-/** What a saved nat table holds that undoes or pre-empts the rules behind `ourChain`. */
-export function diagnose(saved: string, table: string, ourChain: string): readonly Diagnosis[] {
-  const isOurs = (chain: string) => chain === ourChain || chain.startsWith("IPMASQ-");
+/** Where our rules go, as long as this table shows none: an ACCEPT ends its own table only. */
+type Place = "here" | "elsewhere";
+
+/** What a saved nat table holds that undoes or pre-empts the rules behind `ourChain`, and what earlier agents left. */
+export function diagnose(
+  saved: string,
+  table: string,
+  ourChain: string,
+  place: Place = "elsewhere",
+): readonly Diagnosis[] {
   const nat = parseNat(saved);
-  const rules = reachable(nat, (chain) => isOurs(chain) || chain.startsWith("KUBE-"));
-  const ourJump = rules.findIndex(({ target }) => isOurs(target));
-  return rules.flatMap((rule, at): readonly Diagnosis[] => {
+  const former = formerChains(nat, ourChain);
+  const rules = reachable(nat, (chain) => former.has(chain) || isKnown(chain, ourChain));
+  const ourJump = rules.findIndex(({ target }) => isOurs(target, ourChain));
+  // What comes after our jump cannot keep a packet from it; a jump still to be made goes last.
+  const end = ourJump >= 0 ? ourJump : place === "here" ? rules.length : 0;
+  const foreign = rules.flatMap((rule, at): readonly Grouped[] => {
     if (rule.comment.startsWith("ip-masq-agent:")) return [];
-    if (changesSource.has(rule.target)) return [sourceChanged(rule, table)];
-    // What comes after our jump cannot keep a packet from it.
-    if (rule.target === "ACCEPT" && at < ourJump) return [accepted(rule, table)];
+    const group = `${rule.target} ${rule.chain.replace(/^CNI-[0-9a-f]+$/, "CNI-")}`;
+    if (changesSource.has(rule.target)) return [{ group, diagnosis: sourceChanged(rule, table) }];
+    if (rule.target === "ACCEPT" && at < end) return [{ group, diagnosis: accepted(rule, table) }];
     return [];
   });
+  return [...leftovers(nat, table, ourChain), ...few(foreign)];
+}
+
+function isOurs(chain: string, ourChain: string): boolean {
+  return chain === ourChain || chain.startsWith("IPMASQ-");
+}
+
+/** kube-proxy's chains masquerade what it has marked, and nothing else. */
+function isKnown(chain: string, ourChain: string): boolean {
+  return isOurs(chain, ourChain) || chain.startsWith("KUBE-");
 }
 
 function sourceChanged(rule: SavedRule, table: string): Diagnosis {
   const writer = writers.find(({ of }) => of.test(rule.chain) || of.test(rule.comment));
   const what = `${table}: ${rule.chain} ${rule.text}`;
-  if (writer === undefined && narrow.test(rule.text))
-    return note("info", "foreign rules", `${what} (for some packets only)`);
+  if (writer === undefined || isNarrowRule(rule.bare)) {
+    const bridge = dockerBridgeOf(rule.bare);
+    if (isNarrowRule(rule.bare)) return note("info", "foreign rules", `${what} (for some packets only)`);
+    if (bridge !== undefined) return note("info", "foreign rules", `${what} (Docker's, for containers on ${bridge})`);
+  }
   return trouble(
     "warning",
     "foreign rules",

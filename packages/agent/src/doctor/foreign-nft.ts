@@ -1,5 +1,7 @@
 import { type Diagnosis, note, trouble } from "./diagnosis.ts";
 import type { Check, Node } from "./examination.ts";
+import { few, type Grouped } from "./few.ts";
+import { dockerBridgeOf, isNarrowStatement } from "./narrow.ts";
 
 /** Tables whose rules are known: ours; iptables-nft's, looked at through iptables; kube-proxy's, for its marks only. */
 const known = /^(?:ip6? (?:ip-masq-agent(?:-bridge)?|nat|kube-proxy)|(?:bridge|netdev|arp) .*)$/;
@@ -13,7 +15,8 @@ export const foreignNft: Check = {
   name: "foreign rules",
   async look(node) {
     const { names, troubles } = await tableNames(node);
-    const listed = await Promise.all(names.filter((name) => !known.test(name)).map((name) => table(node, name)));
+    const concern = names.filter((name) => !known.test(name) && (node.families.includes("IPv6") || !/^ip6 /.test(name)));
+    const listed = await Promise.all(concern.map((name) => nftTable(node, name)));
     const found = [...troubles, ...listed.flat()];
     return found.length > 0 ? found : [note("ok", "foreign rules", "nft: no other table changes sources")];
   },
@@ -55,9 +58,14 @@ async function tableNames({ ask }: Node): Promise<{
 
 const crashed = /SIGSEGV|SIGABRT|Segmentation/;
 
-async function table({ ask }: Node, name: string): Promise<readonly Diagnosis[]> {
+/** What one table does to sources, or why that cannot be told. Rules in chains that `isKnown` are no news. */
+export async function nftTable(
+  { ask }: Node,
+  name: string,
+  isKnown: (chain: string) => boolean = () => false,
+): Promise<readonly Diagnosis[]> {
   const answer = await ask("nft", ["--terse", "list", "table", ...name.split(" ")]);
-  if ("stdout" in answer) return diagnoseTable(answer.stdout, name);
+  if ("stdout" in answer) return diagnoseTable(answer.stdout, name, isKnown);
   if (answer.failure.includes("No such file")) return [];
   return [
     trouble(
@@ -71,32 +79,49 @@ async function table({ ask }: Node, name: string): Promise<readonly Diagnosis[]>
 }
 
 /** Rules that change sources, in chains of the table that hang at nat/postrouting or are reached from there. */
-export function diagnoseTable(listing: string, name: string): readonly Diagnosis[] {
+export function diagnoseTable(
+  listing: string,
+  name: string,
+  isKnown: (chain: string) => boolean = () => false,
+): readonly Diagnosis[] {
   const chains = chainsOf(listing);
-  const hooked = [...chains].filter(([, { hook }]) => /type nat hook postrouting/.test(hook)).map(([chain]) => chain);
+  const regular = [...chains].filter(([, { hook }]) => hook === "").map(([chain]) => chain);
   const visited = new Set<string>();
-  const walk = (chain: string): readonly Diagnosis[] => {
-    if (visited.has(chain)) return [];
+  const walk = (chain: string, hook: string): readonly Grouped[] => {
+    if (visited.has(chain) || isKnown(chain)) return [];
     visited.add(chain);
-    const rules = chains.get(chain)?.rules ?? [];
-    return rules.flatMap((rule) => {
-      const next = /\b(?:jump|goto) (\S+)$/.exec(rule)?.[1];
-      if (next !== undefined) return walk(next);
-      return /\b(?:masquerade|snat)\b/.test(withoutComment(rule)) ? [changes(rule, name, chain)] : [];
+    return (chains.get(chain)?.rules ?? []).flatMap((rule): readonly Grouped[] => {
+      const bare = withoutComment(rule);
+      if (changesSource.test(bare)) return [{ group: chain, diagnosis: changes(rule, name, chain, hook) }];
+      return nextChains(bare, regular).flatMap((next) => walk(next, hook));
     });
   };
-  return hooked.flatMap(walk);
+  return few(
+    [...chains].flatMap(([chain, { hook }]) => (/type nat hook postrouting/.test(hook) ? walk(chain, hook) : [])),
+  );
 }
 
-function changes(rule: string, table: string, chain: string): Diagnosis {
+/** nft's own words, and those for rules that iptables wrote. */
+const changesSource = /\b(?:masquerade|snat)\b|xt target "(?:MASQUERADE|SNAT|NETMAP)"/;
+
+/** Where a rule may lead. What a named map holds is not in a terse listing: any chain without a hook. */
+function nextChains(bare: string, regular: readonly string[]): readonly string[] {
+  if (/\bvmap @/.test(bare)) return regular;
+  return [...bare.matchAll(/\b(?:jump|goto) ([^\s,}]+)/g)].map(([, chain = ""]) => chain);
+}
+
+function changes(rule: string, table: string, chain: string, hook: string): Diagnosis {
   const what = `nft table ${table}, chain ${chain}: ${rule}`;
-  const narrow = /\b(?:mark|dport|sport|l4proto)\b|\boif(?:name)? (?!!=)|\bdaddr (?!!=|@)/.test(withoutComment(rule));
-  if (narrow) return note("info", "foreign rules", `${what} (for some packets only)`);
+  const bare = withoutComment(rule);
+  const bridge = dockerBridgeOf(bare);
+  if (isNarrowStatement(bare)) return note("info", "foreign rules", `${what} (for some packets only)`);
+  if (bridge !== undefined) return note("info", "foreign rules", `${what} (Docker's, for containers on ${bridge})`);
+  const priority = /priority ([^;]+);/.exec(hook)?.[1] ?? "unknown";
   return trouble(
     "warning",
     "foreign rules",
     what,
-    "it gives packets another address that our config exempts: exempt ranges are not exempt",
+    `it gives packets another address that our config exempts: exempt ranges are not exempt (its priority is ${priority}, that of our nftables chain srcnat + 20; the order does not help)`,
     "find the program that writes this table, and switch its masquerade off; this agent never touches it",
   );
 }

@@ -6,6 +6,8 @@ export interface SavedRule {
   readonly comment: string;
   /** The whole line behind the chain. */
   readonly text: string;
+  /** The same without its comment, which may hold anything. */
+  readonly bare: string;
 }
 
 export interface SavedNat {
@@ -22,13 +24,13 @@ export function parseNat(text: string): SavedNat {
     if (chain !== undefined) chains.add(chain);
     const [, name, rest] = /^(?:\[\d+:\d+\] )?-A (\S+) ?(.*)$/.exec(line) ?? [];
     if (name === undefined || rest === undefined) continue;
-    // A comment may hold anything, other rules' words too.
     const bare = rest.replaceAll(/--comment (?:"(?:[^"\\]|\\.)*"|\S+)/g, "");
     rules.push({
       chain: name,
       target: / ?-[jg] (\S+)/.exec(bare)?.[1] ?? "",
       comment: /--comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(rest)?.slice(1).find(Boolean) ?? "",
       text: rest,
+      bare,
     });
   }
   return { chains, rules };
