@@ -28,9 +28,14 @@ async function doctor(prefix: readonly string[] = [], ...flags: readonly string[
   return { code: exitCode, found: findings, troubles };
 }
 
-/** Whatever a look could change: rules of both worlds, and which legacy tables exist. */
+/**
+ * Whatever a look could change: rules of both worlds, and which legacy tables exist. The legacy tool is asked only
+ * where the table is there, since asking makes it.
+ */
 async function state(): Promise<string> {
-  return node.must("sh", "-c", "nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names");
+  const legacy = "grep -qs nat /proc/net/ip_tables_names && iptables-legacy-save -t nat | grep -v ^#";
+  const tables = "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names";
+  return node.must("sh", "-c", `nft list ruleset; iptables-nft-save | grep -v ^#; ${legacy}; ${tables}`);
 }
 
 describe("doctor on a real node", () => {
@@ -96,12 +101,66 @@ describe("doctor on a real node", () => {
       0,
       "cannot read the nat table",
     ],
+    [
+      "a masquerade of all that leaves by one device",
+      "iptables-nft -t nat -A POSTROUTING -o eth0 -j MASQUERADE",
+      0,
+      "warning foreign rules iptables-nft: POSTROUTING -o eth0 -j MASQUERADE",
+    ],
+    [
+      "a masquerade of just what is exempt",
+      "iptables-nft -t nat -A POSTROUTING -d 10.0.0.0/8 -j MASQUERADE",
+      0,
+      "warning foreign rules iptables-nft: POSTROUTING -d 10.0.0.0/8",
+    ],
+    [
+      "a masquerade of all that has no mark",
+      "iptables-nft -t nat -A POSTROUTING -m mark ! --mark 0x4000/0x4000 -j MASQUERADE",
+      0,
+      "warning foreign rules iptables-nft: POSTROUTING -m mark !",
+    ],
+    [
+      "a masquerade by device in a table of nft",
+      "nft 'table inet x { chain c { type nat hook postrouting priority 130; oifname eth0 masquerade; }; }'",
+      0,
+      'warning foreign rules nft table inet x, chain c: oifname "eth0" masquerade',
+    ],
+    [
+      "a masquerade behind a map of verdicts",
+      "nft 'table ip y { map m { type ipv4_addr : verdict; flags interval; }; chain d { masquerade; }; chain c { type nat hook postrouting priority 90; ip saddr vmap @m; }; }; add element ip y m { 10.0.0.0/8 : jump d }'",
+      0,
+      "warning foreign rules nft table ip y, chain d: masquerade",
+    ],
+    [
+      "ACCEPT before the place of our jump",
+      "iptables-nft -t nat -N KUBE-SERVICES && iptables-nft -t nat -A POSTROUTING -s 10.244.0.0/16 -j ACCEPT",
+      0,
+      "warning foreign rules iptables-nft: POSTROUTING -s 10.244.0.0/16 -j ACCEPT",
+    ],
+    [
+      "a chain of the original under another name",
+      "iptables-nft -t nat -N OLD && iptables-nft -t nat -A OLD -j MASQUERADE && iptables-nft -t nat -A POSTROUTING -m comment --comment 'ip-masq-agent: ensure nat POSTROUTING directs all non-LOCAL destination traffic to our custom IP-MASQ-AGENT chain' -m addrtype ! --dst-type LOCAL -j OLD",
+      0,
+      "warning leftovers iptables-nft: the chain OLD",
+    ],
     ["forwarding off", "echo 0 > /proc/sys/net/ipv4/ip_forward", 1, "error forwarding IPv4 is off"],
     [
       "pods' range not exempt",
       "ip link add cni0 type bridge && ip address add 100.64.1.1/24 dev cni0",
       0,
       "warning pod ranges 100.64.1.0/24 is not exempt",
+    ],
+    [
+      "routes to other nodes' pods not exempt",
+      "ip link add flannel.1 type bridge && ip link set flannel.1 up && ip route add 100.64.2.0/24 dev flannel.1 && ip route add 100.64.3.0/24 dev flannel.1",
+      0,
+      "warning pod ranges 100.64.2.0/23 is not exempt (routes to pods)",
+    ],
+    [
+      "chains of both kinds",
+      "iptables-nft -t nat -N IP-MASQ-AGENT && iptables-nft -t nat -A IP-MASQ-AGENT -j MASQUERADE && iptables-nft -t nat -A POSTROUTING -j IP-MASQ-AGENT && iptables-legacy -t nat -N IP-MASQ-AGENT && iptables-legacy -t nat -A IP-MASQ-AGENT -j MASQUERADE && iptables-legacy -t nat -A POSTROUTING -j IP-MASQ-AGENT",
+      1,
+      "error rules IPv4: rules of iptables-nft and iptables-legacy at once",
     ],
   ])("%s", async (_, command, code, words) => {
     await node.must("sh", "-c", command);
@@ -115,6 +174,43 @@ describe("doctor on a real node", () => {
         expect([why, remedy].every((text) => text !== undefined && text !== "")).toBe(true);
     }
     expect(await state()).toBe(before);
+  });
+
+  test("rules that are somebody's special case, or in a place of their own, are no trouble", async () => {
+    await node.must(
+      "iptables-nft",
+      "-t",
+      "nat",
+      "-A",
+      "POSTROUTING",
+      ..."-s 172.17.0.0/16 ! -o docker0 -j MASQUERADE".split(" "),
+    );
+    await node.must(
+      "iptables-nft",
+      "-t",
+      "nat",
+      "-A",
+      "POSTROUTING",
+      ..."-m mark --mark 0x2000/0x2000 -j MASQUERADE".split(" "),
+    );
+    await node.must("nft", "table ip6 x { chain c { type nat hook postrouting priority 0; masquerade; }; }");
+    await node.must("iptables-nft", "-t", "nat", "-A", "POSTROUTING", "-j", "ACCEPT");
+    // Ours go to nftables: an ACCEPT elsewhere keeps no packet from them, as the kernel itself shows.
+    await node.start("--backend=nftables").line(({ msg }) => msg.startsWith("rules"));
+    const [arrival] = await node.lab.send([{ family: "IPv4", destination: "11.1.1.1" }]);
+    expect(arrival?.source).toBe(node.lab.node.IPv4);
+    expect(await doctor([], "--backend=nftables")).toMatchObject({ code: 0, troubles: [] });
+  });
+
+  test("rules that iptables cannot print are read with nft", async () => {
+    const hook = "type nat hook postrouting priority 50;";
+    await node.must("nft", `table ip nat { chain POSTROUTING { ${hook}; oifname eth0 masquerade; }; }`);
+    const { code, troubles } = await doctor();
+    expect(code).toBe(0);
+    expect(troubles).toEqual([
+      expect.stringContaining("iptables-nft cannot read the nat table"),
+      'warning foreign rules nft table ip nat, chain POSTROUTING: oifname "eth0" masquerade',
+    ]);
   });
 
   test("an exempt 0.0.0.0/0, and a config that is not valid", async () => {

@@ -10,10 +10,18 @@ export const agents: Check = {
 async function rules({ sightings, families, options }: Node): Promise<readonly Diagnosis[]> {
   const seen = await sightings();
   return families.flatMap((family): readonly Diagnosis[] => {
-    const backends = seen.filter((one) => one.family === family).map(({ backend }) => backend.name);
-    if (backends.length === 0) return [note("info", "rules", `${family}: none of ours yet`)];
-    if (backends.length === 1) return [note("ok", "rules", `${family}: ${backends[0]}`)];
+    const own = seen.filter((one) => one.family === family);
+    const unread = own.flatMap((one) =>
+      "error" in one
+        ? [note("info", "rules", `${family}: ${one.backend.name} cannot be looked at: ${one.error.message}`)]
+        : [],
+    );
+    // A backend that cannot be looked at is not one that has rules.
+    const backends = own.flatMap((one) => ("seen" in one ? [one.backend.name] : []));
+    if (backends.length === 0) return [...unread, note("info", "rules", `${family}: none of ours yet`)];
+    if (backends.length === 1) return [...unread, note("ok", "rules", `${family}: ${backends[0]}`)];
     return [
+      ...unread,
       trouble(
         "error",
         "rules",

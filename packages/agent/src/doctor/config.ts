@@ -1,8 +1,17 @@
-import { formatFinding, formatPrefix, isEverything, prefixSet, subtract } from "@ip-masq-agent/core";
+import {
+  type FamilyPolicy,
+  formatFinding,
+  formatPrefix,
+  isEverything,
+  type Prefix,
+  prefixSet,
+  subtract,
+} from "@ip-masq-agent/core";
 import { type Desired, interpret } from "../desired.ts";
 import { takeSnapshot } from "../sources/snapshot.ts";
 import { type Diagnosis, note, trouble } from "./diagnosis.ts";
 import type { Check, Node } from "./examination.ts";
+import { few, type Grouped } from "./few.ts";
 import { podRanges } from "./pod-ranges.ts";
 
 /** The config: valid, what it warns of, all exempt, and pods that would be masqueraded on their way to other pods. */
@@ -25,7 +34,12 @@ export const config: Check = {
     if (desired === undefined) return told;
     const files =
       snapshot.sources.map(({ file }) => file).join(", ") || `${node.options.config} does not exist: the defaults`;
-    return [note("ok", "config", `valid: ${files}`), ...told, ...allExempt(desired), ...(await pods(node, desired))];
+    return [
+      note("ok", "config", `valid: ${files}`),
+      ...told,
+      ...allExempt(desired),
+      ...(await pods(node, desired).catch(unknownPods)),
+    ];
   },
 };
 
@@ -45,22 +59,32 @@ function allExempt({ policy }: Desired): readonly Diagnosis[] {
   );
 }
 
+/** What is wrong with the search for pods is no reason to withhold what is wrong with the config. */
+function unknownPods(cause: unknown): readonly Diagnosis[] {
+  return [note("info", "pod ranges", `not known: ${cause instanceof Error ? cause.message : String(cause)}`)];
+}
+
 async function pods(node: Node, { policy }: Desired): Promise<readonly Diagnosis[]> {
   const found = await podRanges(node);
-  if (found.length === 0) return [note("info", "pod ranges", "none found in CNI's config or on its bridges")];
-  return found.flatMap(({ range, source }): readonly Diagnosis[] => {
+  if (found.length === 0)
+    return [note("info", "pod ranges", "none found in CNI's config, on its bridges or in routes")];
+  const told = found.flatMap(({ range, source }): readonly Grouped[] => {
     const own = policy[range.family];
     if (own === undefined) return [];
-    const left = subtract(prefixSet(range.family, [range]), own.exempt).prefixes;
-    if (left.length === 0) return [note("ok", "pod ranges", `${formatPrefix(range)} is exempt (${source})`)];
-    return [
-      trouble(
-        "warning",
-        "pod ranges",
-        `${formatPrefix(range)} is not exempt${left.length === 1 && left[0]?.length === range.length ? "" : " as a whole"} (${source})`,
-        "pods see each other with the addresses of nodes: network policies and logs name the wrong sender",
-        `add ${formatPrefix(range)}, or the cluster's whole range, to nonMasqueradeCIDRs`,
-      ),
-    ];
+    const diagnosis = podRange(range, source, own);
+    return [{ group: `${diagnosis.level} ${source}`, diagnosis }];
   });
+  return few(told);
+}
+
+function podRange(range: Prefix, source: string, own: FamilyPolicy): Diagnosis {
+  const left = subtract(prefixSet(range.family, [range]), own.exempt).prefixes;
+  if (left.length === 0) return note("ok", "pod ranges", `${formatPrefix(range)} is exempt (${source})`);
+  return trouble(
+    "warning",
+    "pod ranges",
+    `${formatPrefix(range)} is not exempt${left.length === 1 && left[0]?.length === range.length ? "" : " as a whole"} (${source})`,
+    "pods see each other with the addresses of nodes: network policies and logs name the wrong sender",
+    `add ${formatPrefix(range)}, or the cluster's whole range, to nonMasqueradeCIDRs`,
+  );
 }

@@ -17,6 +17,8 @@ async function fill({ read }: Node): Promise<readonly Diagnosis[]> {
   if (count === undefined || most === undefined || Number.isNaN(count + most)) {
     return [note("info", "conntrack", "is not loaded, or cannot be read")];
   }
+  // The kernel knows 0 as "no limit".
+  if (most === 0) return [note("ok", "conntrack", `${count} entries in use, of any number`)];
   const share = count / most;
   const what = `${count} of ${most} entries in use (${(share * 100).toFixed(0)} %)`;
   if (share < full.warning) return [note("ok", "conntrack", what)];
@@ -33,7 +35,7 @@ async function fill({ read }: Node): Promise<readonly Diagnosis[]> {
 
 async function failures({ read }: Node): Promise<readonly Diagnosis[]> {
   const text = await read("/proc/net/stat/nf_conntrack");
-  if (text === undefined) return [];
+  if (text === undefined) return [note("info", "conntrack", "insert_failed cannot be read")];
   const failed = sumColumn(text, "insert_failed");
   if (failed === 0) return [note("ok", "conntrack", "no insert_failed")];
   return [

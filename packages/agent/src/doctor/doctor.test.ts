@@ -1,34 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { parseCommandLine } from "../flags/options.ts";
 import { conntrack, sumColumn } from "./conntrack.ts";
 import { note } from "./diagnosis.ts";
-import { examine, type Node } from "./examination.ts";
+import { examine } from "./examination.ts";
 import { diagnose } from "./foreign-iptables.ts";
 import { diagnoseTable } from "./foreign-nft.ts";
 import { forwarding } from "./forwarding.ts";
 import { kernelOf } from "./kernel.ts";
+import { nodeOf } from "./made-up-node.ts";
 import { podRanges } from "./pod-ranges.ts";
 import { privileges } from "./privileges.ts";
-
-/** A node made of files. */
-function nodeOf(files: Record<string, string>, more: Partial<Node> = {}): Node {
-  const line = parseCommandLine([]);
-  if ("problem" in line) throw new Error(line.problem);
-  return {
-    options: line.options,
-    families: ["IPv4"],
-    read: async (file) => files[file],
-    list: async (directory) =>
-      Object.keys(files).flatMap((file) =>
-        file.startsWith(`${directory}/`) ? [file.slice(directory.length + 1)] : [],
-      ),
-    namespaceOf: async () => "net:[1]",
-    ask: async () => ({ failure: "not here" }),
-    sightings: async () => [],
-    signal: AbortSignal.timeout(1_000),
-    ...more,
-  };
-}
 
 const saved = (...rules: readonly string[]) =>
   `*nat\n:POSTROUTING ACCEPT [0:0]\n${rules.map((rule) => `-A ${rule}`).join("\n")}\nCOMMIT\n`;

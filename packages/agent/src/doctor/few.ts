@@ -14,8 +14,12 @@ export function few(found: readonly Grouped[]): readonly Diagnosis[] {
   const groups = Map.groupBy(found, ({ group }) => group);
   return [...groups.values()].flatMap((members) => {
     const left = members.length - most;
-    return members.slice(0, most).map(({ diagnosis }, at) =>
-      left > 0 && at === most - 1 ? { ...diagnosis, what: `${diagnosis.what} (and ${left} more like it)` } : diagnosis,
-    );
+    return members
+      .slice(0, most)
+      .map(({ diagnosis }, at) =>
+        left > 0 && at === most - 1
+          ? { ...diagnosis, what: `${diagnosis.what} (and ${left} more like it)` }
+          : diagnosis,
+      );
   });
 }

@@ -134,7 +134,7 @@ function isKnown(chain: string, ourChain: string): boolean {
 function sourceChanged(rule: SavedRule, table: string): Diagnosis {
   const writer = writers.find(({ of }) => of.test(rule.chain) || of.test(rule.comment));
   const what = `${table}: ${rule.chain} ${rule.text}`;
-  if (writer === undefined || isNarrowRule(rule.bare)) {
+  if (writer === undefined) {
     const bridge = dockerBridgeOf(rule.bare);
     if (isNarrowRule(rule.bare)) return note("info", "foreign rules", `${what} (for some packets only)`);
     if (bridge !== undefined) return note("info", "foreign rules", `${what} (Docker's, for containers on ${bridge})`);

@@ -15,7 +15,9 @@ export const foreignNft: Check = {
   name: "foreign rules",
   async look(node) {
     const { names, troubles } = await tableNames(node);
-    const concern = names.filter((name) => !known.test(name) && (node.families.includes("IPv6") || !/^ip6 /.test(name)));
+    const concern = names.filter(
+      (name) => !known.test(name) && (node.families.includes("IPv6") || !/^ip6 /.test(name)),
+    );
     const listed = await Promise.all(concern.map((name) => nftTable(node, name)));
     const found = [...troubles, ...listed.flat()];
     return found.length > 0 ? found : [note("ok", "foreign rules", "nft: no other table changes sources")];
@@ -121,7 +123,7 @@ function changes(rule: string, table: string, chain: string, hook: string): Diag
     "warning",
     "foreign rules",
     what,
-    `it gives packets another address that our config exempts: exempt ranges are not exempt (its priority is ${priority}, that of our nftables chain srcnat + 20; the order does not help)`,
+    `it gives packets another address that our config exempts: exempt ranges are not exempt, whether its priority (${priority}) comes before ours (srcnat + 20) or after`,
     "find the program that writes this table, and switch its masquerade off; this agent never touches it",
   );
 }

@@ -52,5 +52,6 @@ function hasMark(bare: string): boolean {
 
 /** Docker's own masquerade, of either kind: for what is on its bridge. Pods are there only where they were put there. */
 export function dockerBridgeOf(bare: string): string | undefined {
+  if (!/(?:^| )-s |\bsaddr /.test(bare)) return undefined;
   return /(?:! -o |\boif(?:name)? != ")(docker0|br-[0-9a-f]{12})\b/.exec(bare)?.[1];
 }

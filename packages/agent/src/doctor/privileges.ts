@@ -4,7 +4,7 @@ import type { Check, Node } from "./examination.ts";
 /** Bits of /proc/PID/status' CapEff (capabilities(7)). */
 const needed = [
   { bit: 12n, name: "NET_ADMIN", why: "no rule can be read or written without it" },
-  { bit: 13n, name: "NET_RAW", why: "iptables-legacy opens a raw socket" },
+  { bit: 13n, name: "NET_RAW", why: "iptables-legacy opens a raw socket; other backends need it not" },
 ] as const;
 
 const lockFile = "/run/xtables.lock";
@@ -17,27 +17,52 @@ export const privileges: Check = {
 
 async function capabilities({ read }: Node): Promise<readonly Diagnosis[]> {
   const status = (await read("/proc/self/status")) ?? "";
-  const held = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
+  const digits = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1];
+  if (digits === undefined) return [note("info", "privileges", "/proc/self/status cannot be read")];
+  const held = BigInt(`0x${digits}`);
+  const user = /^Uid:\s*\d+\s+(\d+)/m.exec(status)?.[1] ?? "0";
+  const asUser =
+    user === "0"
+      ? []
+      : [
+          note(
+            "info",
+            "privileges",
+            `runs as user ${user}: ${lockFile} is root's, so iptables-legacy may be refused it`,
+          ),
+        ];
   const missing = needed.filter(({ bit }) => (held & (1n << bit)) === 0n);
-  if (missing.length === 0) return [note("ok", "privileges", "NET_ADMIN and NET_RAW")];
-  return missing.map(({ name, why }) =>
-    trouble(
-      name === "NET_ADMIN" ? "error" : "warning",
-      "privileges",
-      `the capability ${name} is missing`,
-      why,
-      "run as root, or give the container that capability",
-    ),
+  if (missing.length === 0) return [note("ok", "privileges", "NET_ADMIN and NET_RAW"), ...asUser];
+  return [...missing.map(told), ...asUser];
+}
+
+function told({ name, why }: (typeof needed)[number]): Diagnosis {
+  return trouble(
+    name === "NET_ADMIN" ? "error" : "warning",
+    "privileges",
+    `the capability ${name} is missing`,
+    why,
+    "run as root, or give the container that capability",
   );
 }
 
 /** In a container, iptables' lock is shared with kube-proxy only where the host's file is mounted. */
 async function lock({ read }: Node): Promise<readonly Diagnosis[]> {
-  const mounts = ((await read("/proc/self/mountinfo")) ?? "").split("\n").map((line) => line.split(" "));
-  const inContainer = mounts.some(([, , , , point, ...rest]) => point === "/" && rest.includes("overlay"));
-  const mounted = mounts.some(([, , , , point = ""]) => lockFile === point || point === "/run");
+  const text = await read("/proc/self/mountinfo");
+  if (text === undefined) return [note("info", "lock", "/proc/self/mountinfo cannot be read")];
+  const mounts = text.split("\n").map((line) => line.split(" "));
+  const points = new Set(mounts.map(([, , , , point = ""]) => point));
+  // Not every runtime has an overlay for its root, but all put these two of their own in place.
+  const inContainer =
+    mounts.some(([, , , , point, ...rest]) => point === "/" && rest.includes("overlay")) ||
+    ["/etc/hosts", "/etc/resolv.conf"].every((file) => points.has(file));
+  if (points.has(lockFile) || points.has(`/var${lockFile}`)) {
+    return [note("ok", "lock", `${lockFile} is mounted from the host`)];
+  }
   if (!inContainer) return [note("ok", "lock", `${lockFile} is the node's own`)];
-  if (mounted) return [note("ok", "lock", `${lockFile} is mounted from the host`)];
+  if (points.has("/run")) {
+    return [note("info", "lock", `/run is a mount: ${lockFile} is the host's if that is the host's /run`)];
+  }
   return [
     trouble(
       "warning",

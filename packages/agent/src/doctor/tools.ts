@@ -10,8 +10,20 @@ export const tools: Check = {
   look: async (node) => [
     ...(await chosen(node)),
     ...(await Promise.all(backendNames.map((name) => probed(name, node)))),
+    ...(await Promise.all(sidekicks.map((tool) => present(tool, node)))).flat(),
   ],
 };
+
+/** No backend needs them, but people and other commands do. Only their absence is told. */
+const sidekicks = [
+  { name: "ip", words: ["-V"], use: "the node's addresses and routes are not looked at for ranges of pods" },
+  { name: "conntrack", words: ["--version"], use: "flows cannot be looked at with it" },
+] as const;
+
+async function present({ name, words, use }: (typeof sidekicks)[number], { ask }: Node): Promise<readonly Diagnosis[]> {
+  const answer = await ask(name, words);
+  return "stdout" in answer ? [] : [note("info", "tools", `${answer.failure}: ${use}`)];
+}
 
 async function chosen({ options, signal }: Node): Promise<readonly Diagnosis[]> {
   const { backend: choice, masqChain: chain, protectRules: protect } = options;
