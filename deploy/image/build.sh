@@ -7,11 +7,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$here/../..
 root=${1:?usage: build.sh ROOT [ARCHITECTURE]}
 architecture=${2:-$(dpkg --print-architecture)}
-bundle=$repository/packages/agent/dist/ip-masq-agent.js
-[ -f "$bundle" ] || {
+bundles=$repository/packages/agent/dist
+for bundle in "$bundles"/ip-masq-agent{.js,-kubernetes.mjs}; do
+  [ -f "$bundle" ] && continue
   printf 'error: %s is missing; run: pnpm build\n' "${bundle#"$repository/"}" >&2
   exit 1
-}
+done
 [ ! -e "$root" ] || {
   printf 'error: %s exists; give a folder that does not\n' "$root" >&2
   exit 1
@@ -26,5 +27,6 @@ trap 'rm -rf "$work"' EXIT
 
 bash "$here/rootfs.sh" "$root" "$architecture"
 install -D "$work/package/bin/node" "$root/usr/bin/node"
-install -D "$bundle" "$root/usr/bin/ip-masq-agent"
+install -D "$bundles/ip-masq-agent.js" "$root/usr/bin/ip-masq-agent"
+install -D "$bundles/ip-masq-agent-kubernetes.mjs" "$root/usr/bin/ip-masq-agent-kubernetes.mjs"
 bash "$here/finish.sh" "$root"

@@ -4,10 +4,13 @@ import { builtinModules } from "node:module";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 
-/** Makes dist/ip-masq-agent.js: one file that runs with nothing but Node 24 beside it. */
+/**
+ * Makes what ships, for Node 24 and nothing else beside it: dist/ip-masq-agent.js, the agent and its commands; beside it
+ * ip-masq-agent-kubernetes.mjs, which is loaded only where the API is asked for something; and kubectl-masq.js, the
+ * plugin for whoever operates a cluster.
+ */
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const { version } = JSON.parse(readFileSync(here("package.json"), "utf8")) as { version: string };
-const outfile = here("dist/ip-masq-agent.js");
 
 function commit(): string {
   try {
@@ -37,18 +40,53 @@ const builtins: Plugin = {
   },
 };
 
-await build({
-  entryPoints: [here("src/main.ts")],
-  outfile,
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node24",
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: "eof",
-  plugins: [builtins],
-  define: { __VERSION__: JSON.stringify(version), __COMMIT__: JSON.stringify(commit()) },
-  banner: { js: "#!/usr/bin/env node" },
-});
-chmodSync(outfile, 0o755);
+/** The only importer of Kubernetes' client is left out of the agent's file, which it would double. */
+const apart: Plugin = {
+  name: "apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/credentials\.ts$/, namespace: "file" }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: "./ip-masq-agent-kubernetes.mjs", external: true } : undefined,
+    );
+  },
+};
+
+/**
+ * Kubernetes' client makes a dispatcher of undici for requests that are not made through it here: 5 MB of memory for
+ * nothing. What asks for one all the same is told so.
+ */
+const withoutUndici: Plugin = {
+  name: "without-undici",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^undici$/ }, ({ path }) => ({ path, namespace: "absent" }));
+    onLoad({ filter: /.*/, namespace: "absent" }, () => ({
+      contents: `const absent = () => { throw new Error("undici is left out of this bundle"); };
+        export { absent as Agent, absent as ProxyAgent, absent as fetch };`,
+      loader: "js",
+    }));
+  },
+};
+
+async function bundle(entry: string, name: string, banner: string, plugins: readonly Plugin[]): Promise<void> {
+  const outfile = here(`dist/${name}`);
+  await build({
+    entryPoints: [here(`src/${entry}`)],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: "eof",
+    plugins: [builtins, ...plugins],
+    define: { __VERSION__: JSON.stringify(version), __COMMIT__: JSON.stringify(commit()) },
+    banner: { js: banner },
+    logLevel: "warning",
+  });
+  if (banner.startsWith("#!")) chmodSync(outfile, 0o755);
+}
+
+const program = "#!/usr/bin/env node";
+await bundle("main.ts", "ip-masq-agent.js", program, [apart]);
+await bundle("kubernetes/credentials.ts", "ip-masq-agent-kubernetes.mjs", "", [withoutUndici]);
+await bundle("kubectl/main.ts", "kubectl-masq.js", program, [withoutUndici]);

@@ -3,23 +3,44 @@ import type { ListenAddress } from "./http/server.ts";
 import type { Status } from "./status/status.ts";
 
 /** What the agent on this node says of itself, or why there is no answer. */
-export type AgentAnswer = { readonly status: Status } | { readonly problem: string };
+export type AgentAnswer<T> = { readonly answer: T } | { readonly problem: string };
 
 const limitMs = 5_000;
 
 /** Asks the agent on this node for its state, where --metrics-address says that it listens. */
-export async function askAgent(address: ListenAddress | undefined): Promise<AgentAnswer> {
+export function askAgent(address: ListenAddress | undefined): Promise<AgentAnswer<Status>> {
+  return askPage(address, "/statusz", (page) => (page["kind"] === "Statusz" ? (page as unknown as Status) : undefined));
+}
+
+/** Asks the agent on this node for its flags, defaults too, by name. */
+export function askFlags(address: ListenAddress | undefined): Promise<AgentAnswer<ReadonlyMap<string, string>>> {
+  return askPage(address, "/flagz", ({ kind, flags }) =>
+    kind === "Flagz" && typeof flags === "object" && flags !== null
+      ? new Map(Object.entries(flags).map(([name, value]) => [name, String(value)]))
+      : undefined,
+  );
+}
+
+async function askPage<T>(
+  address: ListenAddress | undefined,
+  path: string,
+  read: (page: Readonly<Record<string, unknown>>) => T | undefined,
+): Promise<AgentAnswer<T>> {
   if (address === undefined) return { problem: "--metrics-address is empty, so the agent cannot be asked" };
   const host = address.host ?? "127.0.0.1";
   const place = host.includes(":") ? `[${host}]:${address.port}` : `${host}:${address.port}`;
-  const { promise, resolve } = Promise.withResolvers<AgentAnswer>();
+  const { promise, resolve } = Promise.withResolvers<AgentAnswer<T>>();
   const question = request(
-    { host, port: address.port, path: "/statusz", headers: { accept: "application/json" }, timeout: limitMs },
+    { host, port: address.port, path, headers: { accept: "application/json" }, timeout: limitMs },
     (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", () => resolve({ problem: `${place} broke off its answer` }));
-      response.on("end", () => resolve(answerOf(place, response.statusCode ?? 0, Buffer.concat(chunks).toString())));
+      response.on("end", () => {
+        const answer = response.statusCode === 200 ? read(recordIn(Buffer.concat(chunks).toString())) : undefined;
+        const strange = `what answers at ${place} is no ip-masq-agent of this kind (HTTP ${response.statusCode})`;
+        resolve(answer === undefined ? { problem: strange } : { answer });
+      });
     },
   );
   question.on("timeout", () => question.destroy(new Error(`no answer in ${limitMs / 1000} s`)));
@@ -32,16 +53,12 @@ export async function askAgent(address: ListenAddress | undefined): Promise<Agen
   return promise;
 }
 
-function answerOf(place: string, code: number, body: string): AgentAnswer {
-  if (code === 200) {
-    try {
-      const status: unknown = JSON.parse(body);
-      if (typeof status === "object" && status !== null && "kind" in status && status.kind === "Statusz") {
-        return { status: status as Status };
-      }
-    } catch {
-      // What is no JSON is no agent of ours; the next line says so.
-    }
+/** What is no JSON object is no agent of ours. */
+function recordIn(body: string): Readonly<Record<string, unknown>> {
+  try {
+    const page: unknown = JSON.parse(body);
+    return typeof page === "object" && page !== null ? (page as Readonly<Record<string, unknown>>) : {};
+  } catch {
+    return {};
   }
-  return { problem: `what answers at ${place} is no ip-masq-agent of this kind (HTTP ${code})` };
 }

@@ -1,6 +1,6 @@
 import { type Config, derivePolicy, type Finding, hasErrors, type Policy, readConfig } from "@ip-masq-agent/core";
 import type { Options } from "./flags/flag.ts";
-import type { Snapshot } from "./sources/snapshot.ts";
+import type { Added, Snapshot } from "./sources/snapshot.ts";
 
 /** What the files and the flags ask for, together. */
 export interface Desired {
@@ -25,6 +25,15 @@ export function interpret(snapshot: Snapshot, options: Options): Interpretation 
     resyncIntervalMs: options.resyncInterval,
   });
   if (config === undefined || hasErrors(findings)) return { desired: undefined, findings };
-  const policy = derivePolicy(config, options);
-  return { desired: { policy, config, resyncIntervalMs: config.resyncIntervalMs }, findings };
+  const whole = withAdded(config, snapshot.added, options);
+  const policy = derivePolicy(whole, options);
+  const all = [...findings, ...(snapshot.added?.findings ?? [])];
+  return { desired: { policy, config: whole, resyncIntervalMs: config.resyncIntervalMs }, findings: all };
+}
+
+/** Ranges of a family that is switched off have no rules to be in. */
+function withAdded(config: Config, added: Added | undefined, { enableIPv6 }: Options): Config {
+  if (added === undefined) return config;
+  const own = added.entries.filter(({ prefix }) => enableIPv6 || prefix.family === "IPv4");
+  return { ...config, nonMasqueradeCIDRs: [...config.nonMasqueradeCIDRs, ...own] };
 }

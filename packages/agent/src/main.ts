@@ -17,7 +17,11 @@ export async function main(argv: readonly string[], output: Output): Promise<num
     );
     return 0;
   }
-  return execute(line, output);
+  if (!options.asAgent) return execute(line, output);
+  const whole = await (await import("./commands/as-agent.ts")).asAgent(argv, line);
+  if (!("problem" in whole)) return execute(whole, output);
+  output.err(`ip-masq-agent: ${whole.problem}\n`);
+  return 1;
 }
 
 /** Each command's code is loaded by itself: the agent at work carries none of it. */

@@ -10,18 +10,28 @@ for (const reason of [kustomize, helm]) {
 const image = { name: "registry.example/ip-masq-agent", tag: "1.2.3" };
 const base = { image: { repository: image.name, tag: image.tag } };
 
+const on = { enabled: true };
 const pairs = [
-  ["overlays/auto", {}],
-  ["overlays/iptables", { backend: "iptables" }],
-  ["overlays/nftables", { backend: "nftables" }],
-  ["overlays/dual-stack", { enableIPv6: true }],
-  ["overlays/azure", { azure: true }],
+  ["overlays/auto", [], {}],
+  ["overlays/iptables", [], { backend: "iptables" }],
+  ["overlays/nftables", [], { backend: "nftables" }],
+  ["overlays/dual-stack", [], { enableIPv6: true }],
+  ["overlays/azure", [], { azure: true }],
+  ["overlays/auto", ["config-map"], { watchConfigMap: on }],
+  ["overlays/auto", ["events"], { events: on }],
+  ["overlays/auto", ["exempt-pod-cidrs"], { exemptPodCIDRs: on }],
+  [
+    "overlays/nftables",
+    ["config-map", "events", "exempt-pod-cidrs"],
+    { backend: "nftables", watchConfigMap: on, events: on, exemptPodCIDRs: on },
+  ],
 ] as const;
 
 test.skipIf(kustomize !== undefined || helm !== undefined).each(pairs)(
-  "%s and the chart with %j are the same objects",
-  async (overlay, values) => {
-    const [ours, chart] = [await kustomized(overlay, image), await helmRendered({ ...base, ...values })];
+  "%s with %j, and the chart with %j, are the same objects",
+  async (overlay, components, values) => {
+    const ours = await kustomized(overlay, image, components);
+    const chart = await helmRendered({ ...base, ...values });
     expect(parseDocuments(chart)).toEqual(parseDocuments(ours));
   },
 );

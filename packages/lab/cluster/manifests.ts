@@ -11,14 +11,16 @@ export interface Image {
   readonly tag: string;
 }
 
-/** A kustomization of ours as kubectl renders it, with this image. */
-export async function kustomized(path: string, image: Image): Promise<string> {
+/** A kustomization of ours as kubectl renders it, with this image, and with components of ours. */
+export async function kustomized(path: string, image: Image, components: readonly string[] = []): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-kustomize-"));
   try {
     const resource = relative(directory, here(`kubernetes/${path}`));
     const { name: newName, tag: newTag } = image;
     const images = [{ name: "ip-masq-agent", newName, newTag }];
-    await writeFile(join(directory, "kustomization.yaml"), JSON.stringify({ resources: [resource], images }));
+    const more = components.map((name) => relative(directory, here(`kubernetes/components/${name}`)));
+    const kustomization = { resources: [resource], components: more, images };
+    await writeFile(join(directory, "kustomization.yaml"), JSON.stringify(kustomization));
     return await must(["kubectl", "kustomize", directory]);
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -18,7 +18,7 @@ interface Removal {
 export async function cleanup(options: Options, output: Output): Promise<number> {
   const signal = AbortSignal.timeout(120_000);
   const agent = await askAgent(options.metricsAddress);
-  if ("status" in agent) {
+  if ("answer" in agent) {
     output.err("warning: an agent runs on this node and will write its rules again; stop it first\n");
   }
   const removals: Removal[] = [];

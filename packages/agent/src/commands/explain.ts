@@ -8,7 +8,7 @@ import { localAddresses } from "../kernel/local.ts";
 import { kernelNow, lookEverywhere } from "../kernel/now.ts";
 import { wayOut } from "../kernel/route.ts";
 import type { Output } from "../output.ts";
-import { takeSnapshot } from "../sources/snapshot.ts";
+import { configPlace, snapshotNow } from "../sources/now.ts";
 import { paintFor } from "../text/colour.ts";
 
 /** Says what happens to packets for a destination. Exit code 0: the kernel does as asked, 1: cannot be told, 2: usage, 3: it does not. */
@@ -21,13 +21,13 @@ export async function explain(text: string, options: Options, output: Output): P
     return refuse(output, `--from ${options.from} is of another family than ${text}; give both of one`);
 
   const [snapshot, sightings] = await Promise.all([
-    takeSnapshot(options.config),
+    snapshotNow(options),
     lookEverywhere(options, AbortSignal.timeout(30_000)),
   ]);
   const { desired, findings } = interpret(snapshot, options);
   if (desired === undefined) {
     for (const finding of findings) output.err(`${finding.severity}: ${formatFinding(finding)}\n`);
-    output.err(`${options.config} is not valid, so there is no telling what should happen\n`);
+    output.err(`${configPlace(options)} is not valid, so there is no telling what should happen\n`);
     return 1;
   }
   const explanations = await Promise.all(

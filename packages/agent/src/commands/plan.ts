@@ -6,17 +6,17 @@ import { lookEverywhere } from "../kernel/now.ts";
 import type { Output } from "../output.ts";
 import { hasChanges, previewOf } from "../preview/preview.ts";
 import { previewText, scriptOf } from "../preview/text.ts";
-import { takeSnapshot } from "../sources/snapshot.ts";
+import { configPlace, snapshotNow } from "../sources/now.ts";
 import { paintFor } from "../text/colour.ts";
 
 /** Shows what the agent would change with these flags and this config. Exit code 0: nothing, 1: failed, 3: changes. */
 export async function plan(options: Options, output: Output): Promise<number> {
   const signal = AbortSignal.timeout(60_000);
-  const snapshot = await takeSnapshot(options.config);
+  const snapshot = await snapshotNow(options);
   const { desired, findings } = interpret(snapshot, options);
   for (const finding of findings) output.err(`${finding.severity}: ${formatFinding(finding)}\n`);
   if (desired === undefined) {
-    output.err(`${options.config} is not valid: the agent would change nothing\n`);
+    output.err(`${configPlace(options)} is not valid: the agent would change nothing\n`);
     return 1;
   }
   try {

@@ -2,6 +2,7 @@ import { type Family, families, systemClock } from "@ip-masq-agent/core";
 import type { Options } from "../flags/flag.ts";
 import { routesOf } from "../http/routes.ts";
 import { ListenError, startServer } from "../http/server.ts";
+import { nodeNameOf } from "../kubernetes/node-name.ts";
 import { createLifecycle } from "../lifecycle.ts";
 import { createLogger } from "../log.ts";
 import { createMetrics } from "../metrics/metrics.ts";
@@ -23,6 +24,11 @@ export async function run(
   logger.info({ ...build, backend: options.backend, config: options.config }, "ip-masq-agent starts");
   if (ignoredFlags.length > 0)
     logger.info({ flags: ignoredFlags }, "klog flags without effect here; use --v and --log-format");
+  if ((options.events || options.exemptPodCidrs) && nodeNameOf(options) === undefined) {
+    const flag = options.events ? "--events" : "--exempt-pod-cidrs";
+    logger.error(`${flag} needs this node's name in Kubernetes; set --node-name, or NODE_NAME in the environment`);
+    return 2;
+  }
   try {
     if (options.metricsAddress !== undefined && !options.once) {
       const routes = { ...routesOf(metrics, agent), ...pagesOf({ ...agent, given }) };

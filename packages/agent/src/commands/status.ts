@@ -6,12 +6,12 @@ import { paintFor } from "../text/colour.ts";
 
 /** Shows the running agent's state. Exit code 0: rules in force, 1: no agent answers, 3: it runs, but they are not. */
 export async function status(options: Options, output: Output): Promise<number> {
-  const answer = await askAgent(options.metricsAddress);
-  if ("problem" in answer) {
-    output.err(`ip-masq-agent: ${answer.problem}\n`);
+  const asked = await askAgent(options.metricsAddress);
+  if ("problem" in asked) {
+    output.err(`ip-masq-agent: ${asked.problem}\n`);
     return 1;
   }
-  const { status: state } = answer;
+  const { answer: state } = asked;
   output.out(
     options.output === "json" ? `${JSON.stringify(state, undefined, 2)}\n` : statusText(state, paintFor(output.colour)),
   );

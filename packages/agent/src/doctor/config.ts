@@ -8,7 +8,7 @@ import {
   subtract,
 } from "@ip-masq-agent/core";
 import { type Desired, interpret } from "../desired.ts";
-import { takeSnapshot } from "../sources/snapshot.ts";
+import { configPlace, snapshotNow } from "../sources/now.ts";
 import { type Diagnosis, note, trouble } from "./diagnosis.ts";
 import type { Check, Node } from "./examination.ts";
 import { few, type Grouped } from "./few.ts";
@@ -18,7 +18,7 @@ import { podRanges } from "./pod-ranges.ts";
 export const config: Check = {
   name: "config",
   async look(node) {
-    const snapshot = await takeSnapshot(node.options.config);
+    const snapshot = await snapshotNow(node.options);
     const { desired, findings } = interpret(snapshot, node.options);
     const told = findings.map((finding) =>
       trouble(
@@ -33,7 +33,8 @@ export const config: Check = {
     );
     if (desired === undefined) return told;
     const files =
-      snapshot.sources.map(({ file }) => file).join(", ") || `${node.options.config} does not exist: the defaults`;
+      snapshot.sources.map(({ file }) => file).join(", ") ||
+      `${configPlace(node.options)} does not exist: the defaults`;
     return [
       note("ok", "config", `valid: ${files}`),
       ...told,

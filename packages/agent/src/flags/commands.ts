@@ -1,6 +1,6 @@
 import { booleans, type Flag, valued } from "./flag.ts";
 import { agentFlags } from "./table.ts";
-import { parseChoice, parseHost, parsePort, parseProtocol } from "./values.ts";
+import { parseChoice, parseHost, parsePath, parsePort, parseProtocol } from "./values.ts";
 
 export type CommandName = "run" | "validate" | "explain" | "plan" | "status" | "doctor" | "cleanup" | "completion";
 
@@ -121,14 +121,20 @@ const forCommands: readonly Flag[] = [
     commands: ["explain"],
   },
   {
-    ...valued("Packet", "PATH", ["hosts-file", "hostsFile", "/etc/hosts", "Where names are looked up."], (value) =>
-      value === "" ? { reason: "is empty", remedy: "name a file" } : { value },
+    ...valued(
+      "Packet",
+      "PATH",
+      ["hosts-file", "hostsFile", "/etc/hosts", "Where names are looked up."],
+      parsePath("a file"),
     ),
     commands: ["explain"],
   },
   ...booleans("Output", [
     ["script", "script", "false", "Print the exact transactions instead, one for each tool."],
   ]).map((flag) => ({ ...flag, commands: ["plan"] as const })),
+  ...booleans("Running", [
+    ["as-agent", "asAgent", "false", "Take every flag that is not given from the agent that runs on this node."],
+  ]).map((flag) => ({ ...flag, commands: ["explain", "plan", "doctor"] as const })),
   ...booleans("Running", [
     ["stay", "stay", "false", "Wait for SIGTERM afterwards: for a DaemonSet that cleans up every node."],
   ]).map((flag) => ({ ...flag, commands: ["cleanup"] as const })),

@@ -33,6 +33,22 @@ export interface Options {
   readonly port: number | undefined;
   readonly script: boolean;
   readonly stay: boolean;
+  /** The config is this ConfigMap, and not a file. */
+  readonly configMap: ConfigMapName | undefined;
+  readonly exemptPodCidrs: boolean;
+  readonly events: boolean;
+  /** Undefined: the pod's own service account. */
+  readonly kubeconfig: string | undefined;
+  /** Undefined: not known. */
+  readonly nodeName: string | undefined;
+  readonly cacheDir: string;
+  readonly asAgent: boolean;
+}
+
+/** A ConfigMap by its place. */
+export interface ConfigMapName {
+  readonly namespace: string;
+  readonly name: string;
 }
 
 export const backendChoices = ["auto", "nftables", "iptables", "iptables-nft", "iptables-legacy"] as const;

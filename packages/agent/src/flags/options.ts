@@ -27,6 +27,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine | UsagePr
     if (!("value" in checked)) return refused(flag, text, checked);
     values[flag.option] = checked.value;
   }
+  if (parsed.values.has("config") && values.configMap !== undefined) {
+    return { problem: "--config and --config-map both say where the config is; give one of them" };
+  }
   const ignored = ignoredFlags.filter(({ name }) => parsed.values.has(name));
   for (const flag of ignored) {
     const text = parsed.values.get(flag.name) ?? "";

@@ -1,6 +1,15 @@
 import { backendChoices, booleans, type Flag, protectChoices, valued } from "./flag.ts";
 import type { FlagSyntax } from "./go-flags.ts";
-import { parseChain, parseChoice, parseInteger, parseInterval, parseListenAddress, parsePorts } from "./values.ts";
+import { kubernetesFlags } from "./kubernetes.ts";
+import {
+  parseChain,
+  parseChoice,
+  parseInteger,
+  parseInterval,
+  parseListenAddress,
+  parsePath,
+  parsePorts,
+} from "./values.ts";
 
 /** Every flag of the agent itself, in the order of the help. */
 export const agentFlags: readonly Flag[] = [
@@ -39,7 +48,7 @@ export const agentFlags: readonly Flag[] = [
       "/etc/config/ip-masq-agent",
       "The config file, or a directory of files ip-masq*. No file: the defaults.",
     ],
-    (value) => (value === "" ? { reason: "is empty", remedy: "name a file or a directory" } : { value }),
+    parsePath("a file or a directory"),
   ),
   valued(
     "Config",
@@ -55,6 +64,7 @@ export const agentFlags: readonly Flag[] = [
   ...booleans("Config", [
     ["strict-config", "strictConfig", "false", "Refuse a config with an unknown key, instead of warning."],
   ]),
+  ...kubernetesFlags,
   valued(
     "Backend",
     "NAME",

@@ -1,5 +1,6 @@
 import { type PortRange, parseAddress, parseDuration } from "@ip-masq-agent/core";
 import type { ListenAddress } from "../http/server.ts";
+import type { ConfigMapName } from "./flag.ts";
 
 /** Why a flag's value is refused, and what to write instead. */
 export interface ValueProblem {
@@ -121,4 +122,29 @@ export function parsePort(text: string): Checked<number | undefined> {
   return /^\d{1,5}$/.test(text) && port >= 1 && port <= 65535
     ? { value: port }
     : { reason: "is not a port", remedy: "write a number from 1 to 65535" };
+}
+
+/** An object's name in a URL (RFC 1123, a subdomain, as Kubernetes has it). */
+const objectName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** `kube-system/ip-masq-agent`; empty: none. */
+export function parseConfigMapName(text: string): Checked<ConfigMapName | undefined> {
+  if (text === "") return { value: undefined };
+  const [namespace = "", name = "", ...more] = text.split("/");
+  return more.length === 0 && objectName.test(namespace) && objectName.test(name)
+    ? { value: { namespace, name } }
+    : { reason: "is not a namespace and a name", remedy: "write NAMESPACE/NAME, as kube-system/ip-masq-agent" };
+}
+
+/** A node's name; empty: not given. */
+export function parseNodeName(text: string): Checked<string | undefined> {
+  if (text === "") return { value: undefined };
+  return objectName.test(text)
+    ? { value: text }
+    : { reason: "is no name of a node", remedy: "write it as kubectl get nodes shows it" };
+}
+
+/** A path; `what` names it in the remedy. */
+export function parsePath(what: string): (text: string) => Checked<string> {
+  return (text) => (text === "" ? { reason: "is empty", remedy: `name ${what}` } : { value: text });
 }

@@ -1,5 +1,7 @@
 import type { BackendError, Clock, Family, Policy, ReconcileEvent } from "@ip-masq-agent/core";
 import { Registry, type RegistryContentType } from "prom-client";
+import type { ApiReason } from "../kubernetes/api-error.ts";
+import { apiMetrics } from "./api.ts";
 import { configMetrics } from "./config.ts";
 import { driftMetrics } from "./drift.ts";
 import { type Build, infoMetrics } from "./info.ts";
@@ -21,6 +23,10 @@ export interface Metrics {
   kernelEvents(backend: string, up: boolean): void;
   /** A backend could not be started; it counts for every family. */
   backendFailed(error: BackendError): void;
+  /** The API server is going to be asked for this resource, and perhaps for a watch of it. */
+  expectApi(resource: string, watched: boolean): void;
+  apiWatch(resource: string, up: boolean): void;
+  apiFailed(resource: string, reason: ApiReason): void;
   /** Every metric there can be, in the order of its creation. */
   describe(): readonly MetricDescription[];
   /** The page, with the kernel's counters as of now (5 s at most). */
@@ -42,6 +48,7 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
   const drift = driftMetrics(registry);
   const config = configMetrics(registry);
   const info = infoMetrics(registry, build);
+  const api = apiMetrics(registry);
   const kernel = kernelMetrics(registry, clock);
   return {
     contentType: registry.contentType,
@@ -63,6 +70,9 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
     protection: (backend, isProtected) => info.guarded(backend, isProtected),
     kernelEvents: (backend, up) => info.events(backend, up),
     backendFailed: (error) => sync.failed(error, families),
+    expectApi: (resource, watched) => api.expect(resource, watched),
+    apiWatch: (resource, up) => api.watch(resource, up),
+    apiFailed: (resource, reason) => api.failed(resource, reason),
     describe: () =>
       registry.getMetricsAsArray().map((metric) => ({
         name: metric.name,

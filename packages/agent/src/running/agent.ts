@@ -1,29 +1,22 @@
-import {
-  type Backend,
-  createLoop,
-  type Family,
-  type Finding,
-  fingerprint,
-  formatFinding,
-  type Loop,
-  systemClock,
-} from "@ip-masq-agent/core";
+import { type Backend, createLoop, type Family, type Loop, systemClock } from "@ip-masq-agent/core";
 import type { Logger } from "pino";
 import type { Choice } from "../choose.ts";
 import { type Desired, interpret } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
-import { fitConfig } from "../heap.ts";
 import type { EventsState, KernelEvents } from "../kernel/events.ts";
+import type { Connection } from "../kubernetes/connect.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { createReport } from "../report.ts";
+import { type Inputs, type InputsOptions, openFileInputs } from "../sources/inputs.ts";
 import type { Snapshot } from "../sources/snapshot.ts";
-import { watchConfig } from "../sources/watch.ts";
 import { statusOf } from "../status/compose.ts";
 import { createRecord } from "../status/record.ts";
-import type { ConfigStatus, EventsStatus, Status } from "../status/status.ts";
+import type { EventsStatus, Status } from "../status/status.ts";
 import { createHolderWatch } from "./holder-watch.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
+import { createNarrator } from "./story.ts";
+import { createWishes } from "./wishes.ts";
 
 export interface Agent {
   /** Runs until told to stop, or, with --once, until the rules are in force; gives the exit code. */
@@ -49,58 +42,45 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
   const report = createReport(logger);
   const record = createRecord(enabled);
   const holderWatch = lifecycle.use(createHolderWatch(systemClock, logger, () => loop?.hint()));
-  let desired: Desired | undefined;
-  let config: ConfigStatus = { path: options.config, files: [], warnings: [] };
+  let connection: Connection | undefined;
   let chosen: Choice | undefined;
   let events: EventsStatus = { state: "none" };
   let loop: Loop | undefined;
   let startFailure: string | undefined;
 
-  function take(snapshot: Snapshot, trigger: "start" | "config"): void {
-    const { desired: next, findings } = interpret(snapshot, options);
-    if (next === undefined) {
-      refuse(findings);
-      return;
-    }
-    const before = desired;
-    desired = next;
-    fitConfig(next.config.nonMasqueradeCIDRs.length);
-    if (before?.resyncIntervalMs !== next.resyncIntervalMs) loop?.setResyncInterval(next.resyncIntervalMs);
-    // First of all: what follows takes milliseconds for a large config, and the tool is at work meanwhile.
-    loop?.setPolicy(next.policy, trigger);
-    tell(findings);
-    const hash = fingerprint(next.policy);
-    metrics.configLoaded(next.policy, hash, findings.length);
-    logger.info(summaryOf(next, hash, snapshot), "config loaded");
-    config = {
-      path: options.config,
-      files: snapshot.sources.map(({ file }) => file),
-      hash: hash.slice(0, 12),
-      loadedAt: new Date(systemClock.wall()).toISOString(),
-      resyncIntervalMs: next.resyncIntervalMs,
-      warnings: findings.map(formatFinding),
+  const narrator = createNarrator(
+    (story) => connection?.tell?.(story),
+    () => chosen?.backend.name ?? "",
+  );
+  const wishes = createWishes({
+    ...{ options, metrics, logger, narrator },
+    onDesired(next, before) {
+      if (before?.resyncIntervalMs !== next.resyncIntervalMs) loop?.setResyncInterval(next.resyncIntervalMs);
+      loop?.setPolicy(next.policy, "config");
+    },
+  });
+
+  function take(snapshot: Snapshot): void {
+    if (connection !== undefined && wishes.take(snapshot)) connection.inputs.accepted(snapshot);
+  }
+
+  /** Where the very first config is refused, and an earlier process found a good one, that one goes on being repaired. */
+  async function begin({ now, lastGood }: Inputs): Promise<void> {
+    const good = interpret(now(), options).desired === undefined ? await lastGood() : undefined;
+    if (good !== undefined) wishes.take(good);
+    take(now());
+  }
+
+  /** Only what asks something of the API loads what that takes. */
+  async function connect(): Promise<Connection> {
+    const inputs: InputsOptions = {
+      ...{ path: options.config, clock: systemClock, onChange: take },
+      onTrouble: (cause) => logger.warn({ err: cause }, "the config cannot be watched; it is read every 5 s instead"),
     };
-  }
-
-  function refuse(findings: readonly Finding[]): void {
-    tell(findings);
-    const errors = findings.filter(({ severity }) => severity === "error");
-    config = { ...config, refused: errors.map(formatFinding) };
-    metrics.configRefused();
-    logger.error(
-      desired === undefined
-        ? "no valid config yet: the kernel is left as it is"
-        : "the config is not valid: the last good one stays in force",
-    );
-  }
-
-  function tell(findings: readonly Finding[]): void {
-    for (const finding of findings) {
-      logger[finding.severity === "error" ? "error" : "warn"](
-        { ...finding, severity: undefined },
-        formatFinding(finding),
-      );
-    }
+    if (options.configMap === undefined && !options.exemptPodCidrs && !options.events)
+      return { inputs: lifecycle.use(await openFileInputs(inputs)) };
+    const { connect } = await import("../kubernetes/connect.ts");
+    return connect({ ...inputs, options, metrics, logger, use: lifecycle.use });
   }
 
   function choose(): Promise<Choice | undefined> {
@@ -112,6 +92,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
         startFailure = error.message;
         metrics.expectBackend(error.backend);
         metrics.backendFailed(error);
+        narrator.onStartFailed(error.message);
         if (isNew) logger.error({ err: error, reason: error.reason }, error.message);
       },
     });
@@ -166,41 +147,38 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     );
     return createLoop({
       ...{ backend, capabilities, former, clock: systemClock },
-      resyncIntervalMs: desired?.resyncIntervalMs ?? 60_000,
+      resyncIntervalMs: wishes.desired()?.resyncIntervalMs ?? 60_000,
       driftCheckIntervalMs: options.driftCheckInterval,
       onEvent(event) {
         metrics.onEvent(event);
         report(event);
         record.onEvent(event);
+        narrator.onEvent(event);
       },
     });
   }
 
   function notReady(): string | undefined {
     if (startFailure !== undefined) return startFailure;
-    if (desired === undefined) return config.refused?.[0] ?? "the config has not been read yet";
+    if (wishes.desired() === undefined) return wishes.status().refused?.[0] ?? "the config has not been read yet";
     return loop?.inForce() ? undefined : "the rules are not in force, or were not observed so";
   }
 
   return {
     async run() {
-      const watching = watchConfig({
-        path: options.config,
-        clock: systemClock,
-        onChange: (snapshot) => take(snapshot, "config"),
-        onTrouble: (cause) => logger.warn({ err: cause }, "the config cannot be watched; it is read every 5 s instead"),
-      });
-      const [watch, choice] = await Promise.all([watching, choose()]);
-      lifecycle.use(watch);
-      take(watch.first, "start");
+      const [connected, choice] = await Promise.all([connect(), choose()]);
+      connection = connected;
+      await begin(connected.inputs);
       if (choice === undefined) return lifecycle.signal.aborted ? 0 : 1;
       startFailure = undefined;
       chosen = choice;
+      narrator.onStarted();
       lifecycle.use({ [Symbol.asyncDispose]: async () => choice.backend.close?.() });
       const listening = await listen(choice);
       const started = startLoop(choice, listening?.backend ?? choice.backend);
       loop = started;
       lifecycle.use({ [Symbol.asyncDispose]: () => started.stop() });
+      const desired = wishes.desired();
       if (desired !== undefined) started.setPolicy(desired.policy, "start");
       if (options.once) return onceDone(started);
       const why = await lifecycle.stopped;
@@ -209,21 +187,21 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     },
     stalledMs: () => loop?.stalledMs() ?? 0,
     notReady,
-    desired: () => desired,
+    desired: wishes.desired,
     status: () =>
       statusOf({
         startedAt,
         now: systemClock.wall(),
         notReady: notReady(),
         ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events } }),
-        config,
-        families: record.families((family) => desired?.policy[family]?.exempt.prefixes.length ?? 0),
+        config: { ...wishes.status(), watches: connection?.inputs.watches() ?? [] },
+        families: record.families((family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0),
         drifts: record.drifts(),
       }),
   };
 
   async function onceDone(started: Loop): Promise<number> {
-    if (desired === undefined) return 1;
+    if (wishes.desired() === undefined) return 1;
     await Promise.race([started.idle(), lifecycle.stopped]);
     return started.inForce() ? 0 : 1;
   }
@@ -231,14 +209,4 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
 
 function protects({ capabilities }: Choice): boolean {
   return "protects" in capabilities && capabilities.protects === true;
-}
-
-function summaryOf({ policy, resyncIntervalMs }: Desired, hash: string, snapshot: Snapshot): object {
-  return {
-    files: snapshot.sources.map(({ file }) => file),
-    hash: hash.slice(0, 12),
-    exemptIPv4: policy.IPv4.exempt.prefixes.length,
-    ...(policy.IPv6 && { exemptIPv6: policy.IPv6.exempt.prefixes.length }),
-    resyncIntervalMs,
-  };
 }

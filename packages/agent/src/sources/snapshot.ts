@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { ConfigSource } from "@ip-masq-agent/core";
+import type { ConfigSource, ExemptEntry, Finding } from "@ip-masq-agent/core";
 import { readSources, SourceError } from "./read.ts";
 
-/** What was at the config's path at one moment: the files, or why they could not be read. */
+/** What was at the config's place at one moment: the files, or why they could not be read. */
 export interface Snapshot {
   readonly sources: readonly ConfigSource[];
   readonly error: SourceError | undefined;
@@ -10,22 +10,35 @@ export interface Snapshot {
   readonly key: string;
   /** No bytes at all: a file gone, or just emptied. Perhaps the first half of a write. */
   readonly blank: boolean;
+  /** What is exempt besides, because another source than the config says so. */
+  readonly added?: Added;
+}
+
+/** Entries that no config lists, and what there is to say of their source. */
+export interface Added {
+  readonly entries: readonly ExemptEntry[];
+  readonly findings: readonly Finding[];
+}
+
+/** The snapshot of these sources, or of why there are none. */
+export function snapshotOf(found: readonly ConfigSource[] | SourceError): Snapshot {
+  if (found instanceof SourceError) return { sources: [], error: found, key: `error ${found.message}`, blank: false };
+  const hash = createHash("sha256");
+  for (const { file, content } of found) hash.update(`${file}\0${content.byteLength}\0`).update(content);
+  return {
+    sources: found,
+    error: undefined,
+    key: hash.digest("hex"),
+    blank: found.every(({ content }) => content.byteLength === 0),
+  };
 }
 
 /** Reads the config's path. Rejects only for what is no matter of the path: a bug of ours. */
 export async function takeSnapshot(path: string): Promise<Snapshot> {
   try {
-    const sources = await readSources(path);
-    const hash = createHash("sha256");
-    for (const { file, content } of sources) hash.update(`${file}\0${content.byteLength}\0`).update(content);
-    return {
-      sources,
-      error: undefined,
-      key: hash.digest("hex"),
-      blank: sources.every(({ content }) => content.byteLength === 0),
-    };
+    return snapshotOf(await readSources(path));
   } catch (error) {
     if (!(error instanceof SourceError)) throw error;
-    return { sources: [], error, key: `error ${error.message}`, blank: false };
+    return snapshotOf(error);
   }
 }

@@ -1,4 +1,5 @@
 import type { Counters, Culprit, Difference, Family, SyncResult, Trigger } from "@ip-masq-agent/core";
+import type { WatchStatus } from "../sources/inputs.ts";
 
 /** The running agent's state: what `status` shows and `/statusz` answers. Times are ISO 8601, durations milliseconds. */
 export interface Status {
@@ -48,6 +49,8 @@ export interface ConfigStatus {
   readonly warnings: readonly string[];
   /** Why the config as it is now was not taken; the one before stays in force. */
   readonly refused?: readonly string[];
+  /** Objects that are watched through the API; none where all is read from files. */
+  readonly watches: readonly WatchStatus[];
 }
 
 export interface FamilyStatus {

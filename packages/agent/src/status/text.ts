@@ -1,4 +1,5 @@
 import { type Difference, formatDuration } from "@ip-masq-agent/core";
+import type { WatchStatus } from "../sources/inputs.ts";
 import type { Paint } from "../text/colour.ts";
 import { columns } from "../text/columns.ts";
 import type { BackendStatus, ConfigStatus, DriftRecord, FamilyStatus, Status } from "./status.ts";
@@ -51,9 +52,20 @@ function configRows(config: ConfigStatus, paint: Paint): readonly (readonly stri
     ["config", `${files}${config.loadedAt === undefined ? "" : `, read ${config.loadedAt}`}`],
     ...(config.hash === undefined ? [] : [["policy", config.hash]]),
     ...(config.resyncIntervalMs === undefined ? [] : [["resync", `every ${duration(config.resyncIntervalMs)}`]]),
+    ...config.watches.map((watch) => ["watch", watchText(watch, paint)]),
     ...config.warnings.map((warning) => ["warning", paint.warn(warning)]),
     ...(config.refused ?? []).map((problem) => ["refused", paint.bad(problem)]),
   ];
+}
+
+function watchText({ object, state, why, since, copiedAt }: WatchStatus, paint: Paint): string {
+  const copy = copiedAt === undefined ? "" : paint.warn(`; in force is the cached copy of ${copiedAt}`);
+  const how = {
+    starting: "the API server has not answered yet",
+    up: paint.good("up"),
+    down: paint.bad(`down since ${since}: ${why}`),
+  };
+  return `${object}: ${how[state]}${copy}`;
 }
 
 function familyLines(family: FamilyStatus, paint: Paint): readonly string[] {

@@ -1,0 +1,55 @@
+import { credentialsOf, kubeConfigOf } from "../kubernetes/credentials.ts";
+import { doctor } from "./doctor.ts";
+import { explain } from "./explain.ts";
+import { type PluginLine, parsePluginLine, pluginHelp } from "./flags.ts";
+import { openFleet } from "./fleet.ts";
+import type { Screen } from "./progress.ts";
+import { status } from "./status.ts";
+
+/** Command line → exit code, as `pluginHelp` lists them. */
+export async function main(argv: readonly string[], screen: Screen): Promise<number> {
+  const line = parsePluginLine(argv);
+  if ("problem" in line) {
+    screen.err(`kubectl masq: ${line.problem}; see kubectl masq --help\n`);
+    return 2;
+  }
+  if (line.command === "help") {
+    screen.out(pluginHelp());
+    return 0;
+  }
+  try {
+    return await execute(line, screen);
+  } catch (error) {
+    screen.err(`kubectl masq: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+async function execute(
+  { command, words: [first = "", second = ""], options }: PluginLine,
+  screen: Screen,
+): Promise<number> {
+  const { kubeconfig, context, agentNamespace: namespace, selector, timeoutMs, parallel, output } = options;
+  const config = kubeConfigOf({ kubeconfig, ...(context !== undefined && { context }) });
+  credentialsOf(config);
+  const fleet = openFleet({ config, namespace, selector, timeoutMs });
+  const question = { fleet, parallel, output, screen };
+  if (command === "status") return status(question);
+  if (command === "doctor") return doctor({ ...question, node: first || undefined });
+  const own = config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
+  const sender = { namespace: options.namespace ?? own, pod: first, destination: second, more: options.packet };
+  return explain({ fleet, output, screen, ...sender });
+}
+
+if (import.meta.main) {
+  process.stdout.on("error", () => {});
+  const { stdout, stderr } = process;
+  const exitCode = await main(process.argv.slice(2), {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    live: stderr.isTTY === true,
+    colour: stdout.isTTY === true && stdout.hasColors(),
+  });
+  // A node that did not answer may keep its connection open for minutes: nobody waits for that.
+  stdout.write("", () => process.exit(exitCode));
+}

@@ -1,0 +1,59 @@
+import type { Status } from "../status/status.ts";
+
+/** What a row of `kubectl masq status` says of a node's agent. */
+export interface Summary {
+  readonly backend: string;
+  readonly variant: string;
+  readonly toolVersion: string;
+  readonly version: string;
+  /** First 12 hex digits of the policy's hash; empty: none is in force. */
+  readonly policy: string;
+  readonly inSync: boolean;
+  readonly notReady?: string;
+  /** Drifts in the last hour, and whether there were more than the agent keeps. */
+  readonly drifts: number;
+  readonly driftsAtLeast: boolean;
+  readonly warnings: number;
+  /** Why the newest config is refused. */
+  readonly refused?: string;
+}
+
+const hourMs = 3_600_000;
+/** As many drifts as an agent keeps. */
+const kept = 50;
+
+/** `now`: the agent's own time would be better, but is not told; a minute of difference is of no matter in an hour. */
+export function summaryOf(status: Status, now: number): Summary {
+  const drifts = status.drifts.filter(({ at }) => now - Date.parse(at) < hourMs).length;
+  const refused = status.config.refused?.[0];
+  return {
+    backend: status.backend?.name ?? "none",
+    variant: status.backend?.variant ?? "",
+    toolVersion: status.backend?.toolVersion ?? "",
+    version: status.binaryVersion,
+    policy: status.config.hash ?? "",
+    inSync: status.notReady === undefined,
+    ...(status.notReady !== undefined && { notReady: status.notReady }),
+    ...{ drifts, driftsAtLeast: drifts >= kept, warnings: status.config.warnings.length },
+    ...(refused !== undefined && { refused }),
+  };
+}
+
+/** Nodes that differ from what most have. */
+export interface Difference {
+  readonly what: "policy" | "backend" | "version";
+  readonly value: string;
+  readonly majority: string;
+  readonly nodes: readonly string[];
+}
+
+/** What more nodes have than any other value is the majority; among equals, the one that comes first by the alphabet. */
+export function differences(summaries: ReadonlyMap<string, Summary>): readonly Difference[] {
+  return (["policy", "backend", "version"] as const).flatMap((what) => {
+    const groups = [...Map.groupBy(summaries, ([, summary]) => summary[what])].toSorted(
+      ([a, ofA], [b, ofB]) => ofB.length - ofA.length || a.localeCompare(b),
+    );
+    const [[majority] = [""], ...others] = groups;
+    return others.map(([value, own]): Difference => ({ what, value, majority, nodes: own.map(([node]) => node) }));
+  });
+}

@@ -1,0 +1,171 @@
+import type { Clock } from "@ip-masq-agent/core";
+import type { ConfigMapName } from "../flags/flag.ts";
+import type { Inputs, InputsOptions, WatchStatus } from "../sources/inputs.ts";
+import { SourceError } from "../sources/read.ts";
+import { type Snapshot, snapshotOf } from "../sources/snapshot.ts";
+import { watchConfig } from "../sources/watch.ts";
+import type { Api } from "./api.ts";
+import type { ApiReason } from "./api-error.ts";
+import { type CachedCopy, cachedCopy } from "./cached-copy.ts";
+import { configMapSnapshot, configMapText, essence, watchedConfigMap } from "./config-map.ts";
+import { type Followed, type Following, follow } from "./follow.ts";
+import { podCidrEssence, watchedNode, withPodCidrs } from "./pod-cidrs.ts";
+import type { Watched, WatchState } from "./watch-object.ts";
+
+export interface ClusterInputsOptions extends InputsOptions {
+  readonly api: Api;
+  /** Whose pod CIDRs are exempt; undefined: nobody's. */
+  readonly node: string | undefined;
+  readonly configMap: ConfigMapName | undefined;
+  /** Where copies are kept for a restart while the API does not answer. */
+  readonly cacheDirectory: string;
+  onWatch(resource: string, object: string, state: WatchState): void;
+  onApiFailure(resource: string, reason: ApiReason): void;
+  /** The API did not answer: the copy of this time is in use. */
+  onCopyTaken(object: string, copiedAt: string): void;
+  onCopyTrouble(file: string, cause: unknown): void;
+}
+
+/** Names of the cached copies. */
+export const copies = { configMap: "config-map", node: "node" } as const;
+
+/** The config from the API or from a file, and the node's own pod CIDRs where they are asked for: together one snapshot. */
+export async function openClusterInputs(options: ClusterInputsOptions): Promise<Inputs> {
+  const { path, clock, configMap, node, cacheDirectory } = options;
+  const stack = new AsyncDisposableStack();
+  const watches: WatchStatus[] = [];
+  const configCopy = cachedCopy(cacheDirectory, copies.configMap);
+  const nodeCopy = cachedCopy(cacheDirectory, copies.node);
+  let config: Snapshot | undefined;
+  let nodeSeen: Followed | undefined;
+  let configSeen: Followed | undefined;
+  let latest: Snapshot | undefined;
+
+  function followed(name: string, object: Watched, copy: CachedCopy, take: (seen: Followed) => void): Following {
+    const at = watches.push({ object: name, state: "starting" }) - 1;
+    return stack.use(
+      follow({
+        ...{ api: options.api, object, copy, clock },
+        onChange(seen) {
+          watches[at] = { object: name, state: watches[at]?.state ?? "starting" };
+          take(seen);
+          publish();
+        },
+        onState(state) {
+          const before = watches[at];
+          const copiedAt = before?.copiedAt === undefined ? {} : { copiedAt: before.copiedAt };
+          watches[at] = { object: name, ...copiedAt, ...stateOf(state, before, clock) };
+          options.onWatch(object.resource, name, state);
+        },
+        onFailure: (error) => options.onApiFailure(object.resource, error.reason),
+      }),
+    );
+  }
+
+  async function begin(at: number, following: Following, take: (seen: Followed) => void): Promise<void> {
+    const seen = await following.first;
+    if (seen?.copiedAt !== undefined) {
+      const { object, state } = watches[at] ?? { object: "", state: "starting" };
+      watches[at] = { ...watches[at], object, state, copiedAt: seen.copiedAt };
+      options.onCopyTaken(object, seen.copiedAt);
+    }
+    if (seen !== undefined) take(seen);
+  }
+
+  function takeConfig(seen: Followed): void {
+    configSeen = seen;
+    if (configMap !== undefined) config = configMapSnapshot(configMap, seen.object);
+  }
+
+  function takeNode(seen: Followed): void {
+    // A Node object that is gone is a node on its way out; its pods are not to be masqueraded meanwhile.
+    if (seen.object === undefined && nodeSeen?.object !== undefined) return;
+    nodeSeen = seen;
+    if (seen.object !== undefined && seen.copiedAt === undefined) void keep(nodeCopy, podCidrEssence(seen.object));
+  }
+
+  /** What an API server says that is back is most often what was known before. */
+  function publish(): void {
+    const before = latest?.key;
+    latest = combine();
+    if (latest.key !== before) options.onChange(latest);
+  }
+
+  function combine(): Snapshot {
+    const own = config ?? unknown(configMap === undefined ? path : configMapText(configMap));
+    if (node === undefined || own.error !== undefined) return own;
+    return nodeSeen === undefined ? unknown(`node ${node}`) : withPodCidrs(own, node, nodeSeen.object);
+  }
+
+  /** Why nothing is known of an object, in the words of its watch. */
+  function unknown(name: string): Snapshot {
+    const watch = watches.find(({ object }) => object === name);
+    return snapshotOf(
+      new SourceError({
+        ...{ severity: "error", code: "api-silent", file: name },
+        reason: `is not known yet: ${watch?.why ?? "the API server has not answered"}, and there is no cached copy in ${cacheDirectory}`,
+        remedy: "it is taken as soon as the API server gives it",
+      }),
+    );
+  }
+
+  let troubled = false;
+  async function keep(copy: CachedCopy, object: unknown): Promise<void> {
+    try {
+      await copy.write({ savedAt: new Date(clock.wall()).toISOString(), object });
+    } catch (cause) {
+      if (!troubled) options.onCopyTrouble(copy.file, cause);
+      troubled = true;
+    }
+  }
+
+  const configName = configMap && configMapText(configMap);
+  const configWatch =
+    configMap && configName && followed(configName, watchedConfigMap(configMap), configCopy, takeConfig);
+  const nodeWatch = node === undefined ? undefined : followed(`node ${node}`, watchedNode(node), nodeCopy, takeNode);
+  if (configMap === undefined) {
+    const watch = stack.use(
+      await watchConfig({
+        ...{ path, clock, onTrouble: options.onTrouble },
+        onChange(snapshot) {
+          config = snapshot;
+          publish();
+        },
+      }),
+    );
+    config = watch.first;
+  }
+  await Promise.all([
+    configWatch ? begin(0, configWatch, takeConfig) : undefined,
+    nodeWatch ? begin(configWatch ? 1 : 0, nodeWatch, takeNode) : undefined,
+  ]);
+  latest = combine();
+  return {
+    now: () => latest ?? combine(),
+    accepted(snapshot) {
+      if (
+        snapshot === latest &&
+        configMap !== undefined &&
+        configSeen !== undefined &&
+        configSeen.copiedAt === undefined
+      )
+        void keep(configCopy, essence(configSeen.object));
+    },
+    async lastGood() {
+      const kept = configMap && (await configCopy.read());
+      if (kept === undefined || configMap === undefined) return undefined;
+      const own = configMapSnapshot(configMap, kept.object);
+      if (node === undefined || nodeSeen === undefined) return node === undefined ? own : undefined;
+      return withPodCidrs(own, node, nodeSeen.object);
+    },
+    watches: () => watches,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function stateOf(state: WatchState, before: WatchStatus | undefined, clock: Clock): Omit<WatchStatus, "object"> {
+  if (state.up) return { state: "up" };
+  const since =
+    before?.state === "down" && before.since !== undefined ? before.since : new Date(clock.wall()).toISOString();
+  return { state: "down", why: state.error.message, since };
+}

@@ -1,0 +1,97 @@
+import { type Finding, fingerprint, formatFinding, systemClock } from "@ip-masq-agent/core";
+import type { Logger } from "pino";
+import { type Desired, interpret } from "../desired.ts";
+import type { Options } from "../flags/flag.ts";
+import { fitConfig } from "../heap.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { configPlace } from "../sources/now.ts";
+import type { Snapshot } from "../sources/snapshot.ts";
+import type { ConfigStatus } from "../status/status.ts";
+import type { Narrator } from "./story.ts";
+
+/** What the agent is to put in force: the last config that was found good, and what there is to say of the newest. */
+export interface Wishes {
+  /** Understands a snapshot. Refused, it leaves everything as it is; gives whether it was taken. */
+  take(snapshot: Snapshot): boolean;
+  desired(): Desired | undefined;
+  status(): Omit<ConfigStatus, "watches">;
+}
+
+export interface WishesOptions {
+  readonly options: Options;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly narrator: Narrator;
+  /** First of all: what follows takes milliseconds for a large config, and the tool is at work meanwhile. */
+  onDesired(desired: Desired, before: Desired | undefined): void;
+}
+
+export function createWishes({ options, metrics, logger, narrator, onDesired }: WishesOptions): Wishes {
+  let desired: Desired | undefined;
+  let status: Omit<ConfigStatus, "watches"> = { path: configPlace(options), files: [], warnings: [] };
+
+  function refuse(findings: readonly Finding[]): void {
+    tell(findings);
+    const errors = findings.filter(({ severity }) => severity === "error");
+    status = { ...status, refused: errors.map(formatFinding) };
+    metrics.configRefused();
+    logger.error(
+      desired === undefined
+        ? "no valid config yet: the kernel is left as it is"
+        : "the config is not valid: the last good one stays in force",
+    );
+    // A config that is not known yet has not been rejected.
+    if (errors.every(({ code }) => code === "api-silent")) return;
+    const [first, ...more] = status.refused ?? [];
+    narrator.configRejected(`${first ?? ""}${more.length === 0 ? "" : ` (and ${more.length} more)`}`);
+  }
+
+  function tell(findings: readonly Finding[]): void {
+    for (const finding of findings) {
+      logger[finding.severity === "error" ? "error" : "warn"](
+        { ...finding, severity: undefined },
+        formatFinding(finding),
+      );
+    }
+  }
+
+  return {
+    take(snapshot) {
+      const { desired: next, findings } = interpret(snapshot, options);
+      if (next === undefined) {
+        refuse(findings);
+        return false;
+      }
+      const before = desired;
+      desired = next;
+      fitConfig(next.config.nonMasqueradeCIDRs.length);
+      onDesired(next, before);
+      tell(findings);
+      const hash = fingerprint(next.policy);
+      metrics.configLoaded(next.policy, hash, findings.length);
+      logger.info(summaryOf(next, hash, snapshot), "config loaded");
+      narrator.configAccepted(hash.slice(0, 12));
+      status = {
+        path: configPlace(options),
+        files: snapshot.sources.map(({ file }) => file),
+        hash: hash.slice(0, 12),
+        loadedAt: new Date(systemClock.wall()).toISOString(),
+        resyncIntervalMs: next.resyncIntervalMs,
+        warnings: findings.map(formatFinding),
+      };
+      return true;
+    },
+    desired: () => desired,
+    status: () => status,
+  };
+}
+
+function summaryOf({ policy, resyncIntervalMs }: Desired, hash: string, snapshot: Snapshot): object {
+  return {
+    files: snapshot.sources.map(({ file }) => file),
+    hash: hash.slice(0, 12),
+    exemptIPv4: policy.IPv4.exempt.prefixes.length,
+    ...(policy.IPv6 && { exemptIPv6: policy.IPv6.exempt.prefixes.length }),
+    resyncIntervalMs,
+  };
+}
