@@ -5,6 +5,8 @@ import type { Added, Snapshot } from "./sources/snapshot.ts";
 /** What the files and the flags ask for, together. */
 export interface Desired {
   readonly policy: Policy;
+  /** The policy without what only this node adds: alike on all nodes with the same config and flags. */
+  readonly shared: Policy;
   readonly config: Config;
   readonly resyncIntervalMs: number;
 }
@@ -25,15 +27,18 @@ export function interpret(snapshot: Snapshot, options: Options): Interpretation 
     resyncIntervalMs: options.resyncInterval,
   });
   if (config === undefined || hasErrors(findings)) return { desired: undefined, findings };
-  const whole = withAdded(config, snapshot.added, options);
+  const { added } = snapshot;
+  const { resyncIntervalMs } = config;
+  const shared = derivePolicy(config, options);
+  if (added === undefined) return { desired: { policy: shared, shared, config, resyncIntervalMs }, findings };
+  const whole = withAdded(config, added, options);
   const policy = derivePolicy(whole, options);
-  const all = [...findings, ...(snapshot.added?.findings ?? [])];
-  return { desired: { policy, config: whole, resyncIntervalMs: config.resyncIntervalMs }, findings: all };
+  const desired = { policy, shared, config: whole, resyncIntervalMs };
+  return { desired, findings: [...findings, ...added.findings] };
 }
 
 /** Ranges of a family that is switched off have no rules to be in. */
-function withAdded(config: Config, added: Added | undefined, { enableIPv6 }: Options): Config {
-  if (added === undefined) return config;
+function withAdded(config: Config, added: Added, { enableIPv6 }: Options): Config {
   const own = added.entries.filter(({ prefix }) => enableIPv6 || prefix.family === "IPv4");
   return { ...config, nonMasqueradeCIDRs: [...config.nonMasqueradeCIDRs, ...own] };
 }

@@ -98,7 +98,8 @@ function ending(
 ): string {
   const lines = differing.map(({ what, value, majority, nodes }) => {
     const which = nodes.length <= 5 ? nodes.join(", ") : `${nodes.slice(0, 5).join(", ")} and ${nodes.length - 5} more`;
-    return paint.warn(`${which}: ${what} ${value || "none"}; the majority has ${majority || "none"}`);
+    const rest = majority === undefined ? "there is no majority" : `the majority has ${majority || "none"}`;
+    return paint.warn(`${which}: ${what} ${value || "none"}; ${rest}`);
   });
   const inSync = [...summaries.values()].filter((summary) => summary.inSync).length;
   const without = silentOnes === 0 ? "" : `, ${silentOnes} without an answer`;

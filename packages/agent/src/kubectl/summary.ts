@@ -43,17 +43,26 @@ export function summaryOf(status: Status, now: number): Summary {
 export interface Difference {
   readonly what: "policy" | "backend" | "version";
   readonly value: string;
-  readonly majority: string;
+  /** Absent: no value has more nodes than every other. */
+  readonly majority?: string;
   readonly nodes: readonly string[];
 }
 
-/** What more nodes have than any other value is the majority; among equals, the one that comes first by the alphabet. */
+/** What more nodes have than any other value is the majority; among equals there is none, and all of them differ. */
 export function differences(summaries: ReadonlyMap<string, Summary>): readonly Difference[] {
   return (["policy", "backend", "version"] as const).flatMap((what) => {
     const groups = [...Map.groupBy(summaries, ([, summary]) => summary[what])].toSorted(
       ([a, ofA], [b, ofB]) => ofB.length - ofA.length || a.localeCompare(b),
     );
-    const [[majority] = [""], ...others] = groups;
-    return others.map(([value, own]): Difference => ({ what, value, majority, nodes: own.map(([node]) => node) }));
+    const [first, second] = groups;
+    if (first === undefined || second === undefined) return [];
+    const [majority, own] = first;
+    const isMajority = own.length > second[1].length;
+    return (isMajority ? groups.slice(1) : groups).map(
+      ([value, others]): Difference => ({
+        ...{ what, value, nodes: others.map(([node]) => node) },
+        ...(isMajority && { majority }),
+      }),
+    );
   });
 }

@@ -71,7 +71,7 @@ export async function connect({ options, metrics, logger, use, ...rest }: Connec
     },
     onApiFailure: (resource, reason) => metrics.apiFailed(resource, reason),
     onCopyTaken: (object, copiedAt) =>
-      logger.warn({ object, copiedAt }, "the API server does not answer: the cached copy of that time is in force"),
+      logger.warn({ object, copiedAt }, "the API server does not give it: the cached copy of that time is in force"),
     onCopyTrouble: (file, cause) =>
       logger.warn({ file, err: cause }, "no copy can be kept for a restart while the API server does not answer"),
   });

@@ -117,8 +117,7 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
         if (signal.aborted) return;
         const error = cause instanceof ApiError ? cause : unreachable(asked("watch"), object.collection, cause);
         failures++;
-        // What the server refuses may be the version itself, too old (410) or, after a restore, not yet there.
-        if (error.reason !== "unreachable") version = undefined;
+        if (concernsVersion(error)) version = undefined;
         const retryInMs = Math.max(retryDelay(failures, { ...pace, random }), error.retryAfterMs ?? 0);
         options.onFailure(error);
         // Connections break and history goes; a right that is missing stays so.
@@ -148,4 +147,9 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
 
 function isLasting({ reason }: ApiError): boolean {
   return reason === "forbidden" || reason === "unauthorized";
+}
+
+/** What the server refuses may be the version itself: too old (410) or, after a restore of etcd, not yet there. */
+function concernsVersion({ reason }: ApiError): boolean {
+  return reason === "gone" || reason === "not_found" || reason === "other";
 }

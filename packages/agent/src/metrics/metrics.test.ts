@@ -33,6 +33,8 @@ const table: readonly (readonly [string, string, string])[] = [
   ["backend_info", "gauge", "backend,variant,tool_version"],
   ["rules_protected", "gauge", "backend"],
   ["kernel_events_up", "gauge", "backend"],
+  ["api_watch_up", "gauge", "resource"],
+  ["api_failures_total", "counter", "resource,reason"],
   ["build_info", "gauge", "version,commit,node_version"],
   ["masqueraded_packets_total", "counter", "ip_family"],
   ["masqueraded_bytes_total", "counter", "ip_family"],

@@ -67,7 +67,8 @@ export function createWishes({ options, metrics, logger, narrator, onDesired }: 
       fitConfig(next.config.nonMasqueradeCIDRs.length);
       onDesired(next, before);
       tell(findings);
-      const hash = fingerprint(next.policy);
+      // Nodes are compared by it, so what only this one adds is not in it.
+      const hash = fingerprint(next.shared);
       metrics.configLoaded(next.policy, hash, findings.length);
       logger.info(summaryOf(next, hash, snapshot), "config loaded");
       narrator.configAccepted(hash.slice(0, 12));
