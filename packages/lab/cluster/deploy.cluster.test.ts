@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Agents, agentProcess, agentsOf, nodes, system } from "./agents.ts";
 import { type Cluster, noCluster, openCluster } from "./cluster.ts";
 import { buildImage, imageName, imageTag } from "./image.ts";
 import { helmRendered, kustomized, noHelm, noKustomize } from "./manifests.ts";
 import { originalDaemonSet } from "./original.ts";
 import { type Outside, openOutside, targets } from "./outside.ts";
 import { rulesOfOriginal } from "./rules-of-original.ts";
-import { deployWorkload, flowsPerSecond, wrongSources } from "./workload.ts";
+import { pause, type Traffic, trafficOf } from "./traffic.ts";
+import { deployWorkload, wrongSources } from "./workload.ts";
 
 const [absent, kustomize, helm] = [noCluster(), await noKustomize(), await noHelm()];
 const reason = absent ?? kustomize;
@@ -13,38 +15,31 @@ if (reason !== undefined) process.stderr.write(`the agent is not tried on a clus
 if (helm !== undefined) process.stderr.write(`the chart is not deployed: ${helm}\n`);
 
 const pods = "203.0.113.0/24";
-const nodes = [1, 2] as const;
 const image = { name: imageName, tag: imageTag };
 const configOf = (...cidrs: readonly string[]) =>
   `nonMasqueradeCIDRs:\n${cidrs.map((cidr) => `  - ${cidr}\n`).join("")}`;
 const usual = configOf(pods, `${targets.exempt}/32`);
-const system = ["-n", "kube-system"] as const;
 
 describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
   let cluster: Cluster;
   let outside: Outside;
+  let agents: Agents;
+  let traffic: Traffic;
 
   beforeAll(async () => {
     await using built = await buildImage();
     process.stderr.write(`the image, by part:\n${built.sizes}`);
     cluster = await openCluster();
     await cluster.importImage(built.tar);
+    agents = agentsOf(cluster);
     outside = await openOutside(cluster);
+    traffic = trafficOf(outside);
     await deployWorkload(cluster);
   });
   afterAll(async () => {
     await outside?.[Symbol.asyncDispose]();
     await cluster?.[Symbol.asyncDispose]();
   });
-
-  async function apply(manifest: string): Promise<void> {
-    await cluster.kubectl(["apply", "-f", "-"], manifest);
-    await rolledOut();
-  }
-
-  async function rolledOut(): Promise<void> {
-    await cluster.kubectl(["rollout", "status", ...system, "daemonset/ip-masq-agent", "--timeout=180s"]);
-  }
 
   async function writeConfig(text: string, name = "ip-masq-agent", key = "ip-masq-agent"): Promise<void> {
     const metadata = { name, namespace: "kube-system" };
@@ -71,34 +66,6 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
     await cluster.kubectl(["delete", ...system, "daemonset", "ip-masq-agent-cleanup", "--wait"]);
   }
 
-  /** All that arrives until `work` is done, and a second longer, with a source that it should not have. */
-  async function wrongWhile(work: () => Promise<void>): Promise<readonly string[]> {
-    const from = performance.now();
-    await work();
-    await pause(1_000);
-    const arrivals = outside.since(from);
-    const seconds = (performance.now() - from) / 1000;
-    expect(new Set(arrivals.map(({ pod }) => pod)).size).toBe(2);
-    // As many new flows as were asked for, or nothing is proven.
-    expect(flowsPerSecond(arrivals, seconds)).toBeGreaterThan(50);
-    return wrongSources(arrivals, [targets.exempt]);
-  }
-
-  /** Resolves when for a second nothing has arrived with a wrong source; gives how long after `from` the last one came. */
-  async function settled(exempt: readonly string[], from: number): Promise<number> {
-    for (;;) {
-      await pause(250);
-      const now = performance.now();
-      const recent = outside.since(now - 1_000);
-      if (recent.length > 100 && wrongSources(recent, exempt).length === 0 && now - from > 1_000) {
-        const wrong = outside.since(from).filter((arrival) => wrongSources([arrival], exempt).length > 0);
-        return (wrong.at(-1)?.at ?? from) - from;
-      }
-      if (now - from > 60_000)
-        throw new Error(`after a minute still: ${wrongSources(recent, exempt).slice(0, 3).join("; ")}`);
-    }
-  }
-
   async function rules(node: 1 | 2): Promise<string> {
     const all = [
       "iptables-nft-save -t nat",
@@ -108,70 +75,50 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
     return (await cluster.onNode(node, ["sh", "-c", all.join("; ")])).stdout;
   }
 
-  async function metric(node: 1 | 2, name: string): Promise<number> {
-    const script = "console.log(await (await fetch('http://127.0.0.1:10266/metrics')).text())";
-    const { stdout } = await cluster.onNode(node, [process.execPath, "--input-type=module", "-e", script]);
-    const line = stdout.split("\n").find((text) => text.startsWith(name) && !text.startsWith("#"));
-    return Number(line?.slice(line.lastIndexOf(" ")) ?? Number.NaN);
-  }
-
-  /** Process ids on the node of programs whose first words are these. */
-  async function processes(node: 1 | 2, pattern: string): Promise<readonly string[]> {
-    const script = `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -qE '${pattern}' && echo \${p#/proc/}; done`;
-    return (await cluster.onNode(node, ["sh", "-c", script])).stdout.split("\n").filter(Boolean);
-  }
-
-  async function restarts(): Promise<number> {
-    const template = "{range .items[*]}{.status.containerStatuses[0].restartCount}{'\\n'}{end}";
-    const text = await cluster.kubectl([
-      "get",
-      "pods",
-      ...system,
-      "-l",
-      "k8s-app=ip-masq-agent",
-      `-o=jsonpath=${template}`,
-    ]);
-    return text.split("\n").reduce((sum, count) => sum + Number(count), 0);
-  }
-
   test("deployed by kustomize, without a ConfigMap: the defaults, on both nodes", async () => {
-    await apply(await kustomized("overlays/auto", image));
+    await agents.apply(await kustomized("overlays/auto", image));
     const from = performance.now();
     // Neither target is in a private range.
-    await settled([], from);
-    for (const node of nodes) expect(await metric(node, "ip_masq_agent_config_last_reload_successful")).toBe(1);
+    await traffic.settled([], from);
+    for (const node of nodes) expect(await agents.metric(node, "ip_masq_agent_config_last_reload_successful")).toBe(1);
   });
 
   test("a ConfigMap that comes later, and a change of it, reach both nodes' kernels", async () => {
     const created = performance.now();
     await writeConfig(usual);
-    await settled([targets.exempt], created);
+    await traffic.settled([targets.exempt], created);
     const from = performance.now();
     await writeConfig(configOf(pods, `${targets.other}/32`));
     const written = performance.now();
-    await settled([targets.other], from);
+    await traffic.settled([targets.other], from);
     const last = outside.since(from).filter((arrival) => wrongSources([arrival], [targets.other]).length > 0);
     process.stderr.write(
       `a change of the ConfigMap was in both kernels ${((last.at(-1)?.at ?? written) - written).toFixed(0)} ms after the pods were nudged\n`,
     );
     const back = performance.now();
     await writeConfig(usual);
-    await settled([targets.exempt], back);
+    await traffic.settled([targets.exempt], back);
   });
 
   test("a broken ConfigMap shows in the metric, and disturbs no packet", async () => {
-    const wrong = await wrongWhile(async () => {
+    const wrong = await traffic.wrongWhile(async () => {
       await writeConfig("nonMasqueradeCIDRs: [10.1.2.3/8]\n");
       for (const node of nodes) {
         await expect
-          .poll(() => metric(node, "ip_masq_agent_config_last_reload_successful"), { timeout: 60_000, interval: 500 })
+          .poll(() => agents.metric(node, "ip_masq_agent_config_last_reload_successful"), {
+            timeout: 60_000,
+            interval: 500,
+          })
           .toBe(0);
       }
       await pause(3_000);
       await writeConfig(usual);
       for (const node of nodes) {
         await expect
-          .poll(() => metric(node, "ip_masq_agent_config_last_reload_successful"), { timeout: 60_000, interval: 500 })
+          .poll(() => agents.metric(node, "ip_masq_agent_config_last_reload_successful"), {
+            timeout: 60_000,
+            interval: 500,
+          })
           .toBe(1);
       }
     });
@@ -181,11 +128,11 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
   test.each(["overlays/nftables", "overlays/iptables", "overlays/nftables", "overlays/iptables"])(
     "a rolling update to %s, and not one packet goes wrong",
     async (overlay) => {
-      const wrong = await wrongWhile(async () => apply(await kustomized(overlay, image)));
+      const wrong = await traffic.wrongWhile(async () => agents.apply(await kustomized(overlay, image)));
       expect(wrong).toEqual([]);
       const backend = overlay.endsWith("nftables") ? "nftables" : "iptables-nft";
       for (const node of nodes) {
-        expect(await metric(node, `ip_masq_agent_backend_info{backend="${backend}"`)).toBe(1);
+        expect(await agents.metric(node, `ip_masq_agent_backend_info{backend="${backend}"`)).toBe(1);
         // Not with nft: the node's own crashes on what the image's newer one wrote.
         const chains = async () => (await cluster.onNode(node, ["iptables-nft-save", "-t", "nat"])).stdout;
         await expect
@@ -196,21 +143,21 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
   );
 
   test("kill -9 of the agent, of its container, and of the kubelet: no packet goes wrong, and it is back", async () => {
-    const wrong = await wrongWhile(async () => {
+    const wrong = await traffic.wrongWhile(async () => {
       for (const node of nodes) {
-        const before = await restarts();
-        const [agent] = await processes(node, "^/usr/bin/node /usr/bin/ip-masq-agent");
+        const before = await agents.restarts();
+        const [agent] = await agents.processes(node, agentProcess);
         expect(agent).toBeDefined();
         await cluster.onNode(node, ["kill", "-9", agent ?? ""]);
-        await expect.poll(restarts, { timeout: 60_000, interval: 500 }).toBeGreaterThan(before);
-        await rolledOut();
+        await expect.poll(agents.restarts, { timeout: 60_000, interval: 500 }).toBeGreaterThan(before);
+        await agents.rolledOut();
       }
-      const before = await restarts();
-      const [init] = await processes(2, "^/usr/bin/tini -- /usr/bin/ip-masq-agent");
+      const before = await agents.restarts();
+      const [init] = await agents.processes(2, "^/usr/bin/tini -- /usr/bin/ip-masq-agent");
       await cluster.onNode(2, ["kill", "-9", init ?? ""]);
-      await expect.poll(restarts, { timeout: 120_000, interval: 500 }).toBeGreaterThan(before);
-      await rolledOut();
-      const [kubelet] = await processes(2, "/kubelet --config");
+      await expect.poll(agents.restarts, { timeout: 120_000, interval: 500 }).toBeGreaterThan(before);
+      await agents.rolledOut();
+      const [kubelet] = await agents.processes(2, "/kubelet --config");
       expect(kubelet).toBeDefined();
       await cluster.onNode(2, ["kill", "-9", kubelet ?? ""]);
       await pause(5_000);
@@ -219,27 +166,27 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
     });
     // Between the flush and its repair, packets of that node keep their address: some 20 ms, so a few flows.
     expect(wrong.length).toBeLessThan(60);
-    await settled([targets.exempt], performance.now());
+    await traffic.settled([targets.exempt], performance.now());
   });
 
   test("a node that comes back has its rules", async () => {
     await cluster.restart(2);
-    await rolledOut();
-    await settled([targets.exempt], performance.now());
+    await agents.rolledOut();
+    await traffic.settled([targets.exempt], performance.now());
   });
 
   test("20,000 rules of others in the nat table: the memory limit holds, and drift is repaired", async () => {
-    await apply(await kustomized("overlays/iptables", image));
+    await agents.apply(await kustomized("overlays/iptables", image));
     const foreign = Array.from(
       { length: 20_000 },
       (_, at) =>
         `-A KUBE-FOREIGN -d 10.${at >> 8}.${at & 255}.1/32 -p tcp -m comment --comment "service ${at}" -m tcp --dport 80 -j RETURN`,
     );
     const text = `*nat\n:KUBE-FOREIGN - [0:0]\n${foreign.join("\n")}\nCOMMIT\n`;
-    const before = await restarts();
+    const before = await agents.restarts();
     const { exitCode, stderr } = await cluster.onNode(1, ["iptables-nft-restore", "--noflush"], text);
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-    const wrong = await wrongWhile(async () => {
+    const wrong = await traffic.wrongWhile(async () => {
       for (let round = 0; round < 5; round++) {
         await cluster.onNode(1, [
           "iptables-nft",
@@ -265,8 +212,8 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
       }
     });
     expect(wrong).toEqual([]);
-    expect(await restarts()).toBe(before);
-    const [agent] = await processes(1, "^/usr/bin/node /usr/bin/ip-masq-agent");
+    expect(await agents.restarts()).toBe(before);
+    const [agent] = await agents.processes(1, agentProcess);
     const peak =
       "f=$(sed -n 's/.*:memory://p' /proc/$1/cgroup); cat /sys/fs/cgroup/memory$f/memory.max_usage_in_bytes /sys/fs/cgroup$f/memory.peak";
     const used = await cluster.onNode(1, ["sh", "-c", `${peak} 2>/dev/null; true`, "sh", agent ?? ""]);
@@ -290,10 +237,10 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
         const { exitCode, stderr } = await cluster.onNode(node, ["iptables-nft-restore", "--noflush"], input);
         expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
       }
-      await settled([targets.exempt], performance.now());
-      const wrong = await wrongWhile(async () => {
+      await traffic.settled([targets.exempt], performance.now());
+      const wrong = await traffic.wrongWhile(async () => {
         await writeConfig(usual);
-        await apply(await kustomized(overlay, image));
+        await agents.apply(await kustomized(overlay, image));
       });
       expect(wrong).toEqual([]);
       for (const node of nodes) {
@@ -306,7 +253,7 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
   test("applied over the original's DaemonSet with one command, and rolled back with one", async () => {
     await uninstall();
     await writeConfig(usual, "ip-masq-agent", "config");
-    await apply(JSON.stringify(originalDaemonSet(image)));
+    await agents.apply(JSON.stringify(originalDaemonSet(image)));
     for (const node of nodes) {
       await cluster.onNode(
         node,
@@ -314,16 +261,17 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
         rulesOfOriginal([pods, `${targets.exempt}/32`]),
       );
     }
-    await settled([targets.exempt], performance.now());
+    await traffic.settled([targets.exempt], performance.now());
     const container = ["get", ...system, "daemonset/ip-masq-agent", "-o=jsonpath={.spec.template.spec.containers[0]}"];
-    const wrong = await wrongWhile(async () => {
-      await apply(await kustomized("overlays/nftables", image));
+    const wrong = await traffic.wrongWhile(async () => {
+      await agents.apply(await kustomized("overlays/nftables", image));
       const ours = await cluster.kubectl(container);
       expect(ours).not.toContain("--masq-chain");
       expect(ours).toContain('"privileged":false');
-      for (const node of nodes) expect(await metric(node, "ip_masq_agent_config_last_reload_successful")).toBe(1);
+      for (const node of nodes)
+        expect(await agents.metric(node, "ip_masq_agent_config_last_reload_successful")).toBe(1);
       await cluster.kubectl(["rollout", "undo", ...system, "daemonset/ip-masq-agent"]);
-      await rolledOut();
+      await agents.rolledOut();
       expect(await cluster.kubectl(container)).toContain("--masq-chain=IP-MASQ-AGENT");
     });
     // Our rules stay, for the original to write its own beside them.
@@ -333,8 +281,10 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
   test.skipIf(helm !== undefined)("deployed by the chart: the same, with a config of its own", async () => {
     await uninstall();
     const config = { nonMasqueradeCIDRs: [pods, `${targets.exempt}/32`] };
-    await apply(await helmRendered({ image: { repository: image.name, tag: image.tag }, backend: "nftables", config }));
-    await settled([targets.exempt], performance.now());
+    await agents.apply(
+      await helmRendered({ image: { repository: image.name, tag: image.tag }, backend: "nftables", config }),
+    );
+    await traffic.settled([targets.exempt], performance.now());
   });
 
   test.each([
@@ -352,8 +302,8 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
   ])("a ConfigMap of the shape %s", async (_, name, key, text) => {
     await uninstall();
     await writeConfig(text, name, key);
-    await apply(await kustomized("overlays/nftables", image));
-    await settled([targets.exempt], performance.now());
+    await agents.apply(await kustomized("overlays/nftables", image));
+    await traffic.settled([targets.exempt], performance.now());
   });
 
   test("AKS' pair of ConfigMaps is merged", async () => {
@@ -364,8 +314,8 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
       "azure-ip-masq-agent-config-reconciled",
       "ip-masq-agent-reconciled",
     );
-    await apply(await kustomized("overlays/azure", image));
-    await settled([targets.exempt], performance.now());
+    await agents.apply(await kustomized("overlays/azure", image));
+    await traffic.settled([targets.exempt], performance.now());
   });
 
   test("an operator's question, in the pod", async () => {
@@ -376,7 +326,3 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
     expect(await cluster.kubectl([...words, "doctor", "--config=/etc/config"])).toContain("0 error");
   });
 });
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
