@@ -1,4 +1,6 @@
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Api, createApi } from "../src/kubernetes/api.ts";
@@ -36,8 +38,8 @@ export async function openControlPlane(): Promise<ControlPlane> {
       await script("up");
     },
     async pid() {
-      const { stdout } = await execa("pgrep", ["--newest", "--full", "kube-apiserver --etcd"], { stdin: "ignore" });
-      return Number(stdout);
+      const file = join(dirname(kubeconfig), "../pid/kube-apiserver");
+      return Number((await readFile(file, "utf8")).split(" ")[0]);
     },
     async [Symbol.asyncDispose]() {
       await script("down", "--clean");

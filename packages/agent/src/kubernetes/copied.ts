@@ -15,14 +15,14 @@ export async function copiedSnapshot(options: Options): Promise<Snapshot> {
 }
 
 async function copiedConfig(configMap: ConfigMapName, cacheDir: string): Promise<Snapshot> {
-  const copy = cachedCopy(cacheDir, copies.configMap);
+  const copy = cachedCopy(cacheDir, copies.configMap, configMapText(configMap));
   const kept = await copy.read();
   return kept === undefined ? missing(configMapText(configMap), copy) : configMapSnapshot(configMap, kept.object);
 }
 
 async function withNode(own: Snapshot, options: Options): Promise<Snapshot> {
   const name = nodeNameOf(options) ?? "";
-  const copy = cachedCopy(options.cacheDir, copies.node);
+  const copy = cachedCopy(options.cacheDir, copies.node, `node ${name}`);
   const kept = await copy.read();
   return kept === undefined ? missing(`node ${name}`, copy) : withPodCidrs(own, name, kept.object);
 }

@@ -34,8 +34,10 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   const { path, clock, configMap, node, cacheDirectory } = options;
   const stack = new AsyncDisposableStack();
   const watches: WatchStatus[] = [];
-  const configCopy = cachedCopy(cacheDirectory, copies.configMap);
-  const nodeCopy = cachedCopy(cacheDirectory, copies.node);
+  const configName = configMap === undefined ? path : configMapText(configMap);
+  const nodeName = `node ${node}`;
+  const configCopy = cachedCopy(cacheDirectory, copies.configMap, configName);
+  const nodeCopy = cachedCopy(cacheDirectory, copies.node, nodeName);
   let config: Snapshot | undefined;
   let nodeSeen: Followed | undefined;
   let configSeen: Followed | undefined;
@@ -92,9 +94,9 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   }
 
   function combine(): Snapshot {
-    const own = config ?? unknown(configMap === undefined ? path : configMapText(configMap));
+    const own = config ?? unknown(configName);
     if (node === undefined || own.error !== undefined) return own;
-    return nodeSeen === undefined ? unknown(`node ${node}`) : withPodCidrs(own, node, nodeSeen.object);
+    return nodeSeen === undefined ? unknown(nodeName) : withPodCidrs(own, node, nodeSeen.object);
   }
 
   /** Why nothing is known of an object, in the words of its watch. */
@@ -119,10 +121,8 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
     }
   }
 
-  const configName = configMap && configMapText(configMap);
-  const configWatch =
-    configMap && configName && followed(configName, watchedConfigMap(configMap), configCopy, takeConfig);
-  const nodeWatch = node === undefined ? undefined : followed(`node ${node}`, watchedNode(node), nodeCopy, takeNode);
+  const configWatch = configMap && followed(configName, watchedConfigMap(configMap), configCopy, takeConfig);
+  const nodeWatch = node === undefined ? undefined : followed(nodeName, watchedNode(node), nodeCopy, takeNode);
   if (configMap === undefined) {
     const watch = stack.use(
       await watchConfig({

@@ -95,7 +95,6 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
   }
 
   function onLine(line: unknown): void {
-    failures = 0;
     const { type, object: seen } = recordOf(line);
     if (type === "ERROR") {
       const { code, message } = recordOf(seen);
@@ -103,6 +102,7 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
     }
     const next = objectOf(seen);
     if (next === undefined) return;
+    failures = 0;
     version = next.metadata.resourceVersion;
     if (type !== "BOOKMARK" && next.metadata.name === object.name) tell(type === "DELETED" ? undefined : next);
   }
