@@ -33,7 +33,7 @@ async function execute(
     case "run":
       return (await import("./commands/run.ts")).run(options, given, ignored);
     case "validate":
-      return (await import("./commands/validate.ts")).validate(word || options.config, options, output);
+      return (await import("./commands/validate.ts")).validate(word, options, output);
     case "explain":
       return (await import("./commands/explain.ts")).explain(word, options, output);
     case "plan":

@@ -11,11 +11,13 @@ import {
 import { type Desired, interpret } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
 import type { Output } from "../output.ts";
+import { configPlace, snapshotNow } from "../sources/now.ts";
 import { takeSnapshot } from "../sources/snapshot.ts";
 
-/** Says what a config means with these flags, or everything that is wrong with it. Exit code 0 or 1. */
-export async function validate(path: string, options: Options, output: Output): Promise<number> {
-  const snapshot = await takeSnapshot(path);
+/** Says what a config means with these flags, or everything that is wrong with it; an empty path: the agent's. Exit code 0 or 1. */
+export async function validate(given: string, options: Options, output: Output): Promise<number> {
+  const path = given || configPlace(options);
+  const snapshot = given === "" ? await snapshotNow(options) : await takeSnapshot(given);
   const { desired, findings } = interpret(snapshot, options);
   if (options.output === "json") {
     output.out(`${JSON.stringify(asJson(desired, findings), undefined, 2)}\n`);

@@ -134,7 +134,7 @@ const forCommands: readonly Flag[] = [
   ]).map((flag) => ({ ...flag, commands: ["plan"] as const })),
   ...booleans("Running", [
     ["as-agent", "asAgent", "false", "Take every flag that is not given from the agent that runs on this node."],
-  ]).map((flag) => ({ ...flag, commands: ["explain", "plan", "doctor"] as const })),
+  ]).map((flag) => ({ ...flag, commands: ["validate", "explain", "plan", "doctor"] as const })),
   ...booleans("Running", [
     ["stay", "stay", "false", "Wait for SIGTERM afterwards: for a DaemonSet that cleans up every node."],
   ]).map((flag) => ({ ...flag, commands: ["cleanup"] as const })),

@@ -9,8 +9,8 @@ import type { FleetQuestion } from "./status.ts";
 /** Has every node's agent, or one node's, examine its node. Exit code 0: no errors, 1: some, or no agent, 3: no answer. */
 export async function doctor(question: FleetQuestion & { readonly node: string | undefined }): Promise<number> {
   const { fleet, parallel, output, screen, node: only } = question;
-  const all = (await fleet.places()).places;
-  const places = all.filter(({ node }) => only === undefined || node === only);
+  const one = only === undefined ? undefined : await fleet.place(only);
+  const places = only === undefined ? (await fleet.places()).places : one === undefined ? [] : [one];
   if (places.length === 0) {
     screen.err(
       only === undefined ? "no agents found; see --agent-namespace and --selector\n" : `there is no node ${only}\n`,

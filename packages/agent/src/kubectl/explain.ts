@@ -27,8 +27,7 @@ export async function explain(question: PacketQuestion): Promise<number> {
     return refuse(`pod ${name} uses its node's network: its packets carry the node's address, whatever the rules`);
   const from = addressFor(sender, destination);
   if (from === undefined) return refuse(`pod ${name} has no address of the family of ${destination}`);
-  const { places } = await fleet.places();
-  const place = places.find(({ node }) => node === sender.node);
+  const place = await fleet.place(sender.node);
   if (place?.pod === undefined)
     return refuse(`${sender.node}, the pod's node: ${place?.trouble ?? "no agent runs there"}`);
   const words = ["explain", destination, `--from=${from}`, "--as-agent", `--output=${output}`, ...question.more];

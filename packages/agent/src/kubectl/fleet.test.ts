@@ -32,6 +32,8 @@ function made(nodes: Readonly<Record<string, Told | string>>) {
   const words: string[] = [];
   const fleet: Fleet = {
     places: async () => ({ places: Object.keys(nodes).map((node): Place => ({ node, pod: `agent-${node}` })) }),
+    place: async (node) =>
+      node in nodes || node === "n1" ? { node, ...(node in nodes && { pod: `agent-${node}` }) } : undefined,
     sender: async (namespace, name) => ({
       ...{ namespace, name, node: "n1", hostNetwork: name === "host" },
       addresses: ["10.1.0.5", "fd00::5"],

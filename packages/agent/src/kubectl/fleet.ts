@@ -34,6 +34,8 @@ export interface FleetOptions {
 export interface Fleet {
   /** By name. `incomplete`: why nodes without an agent cannot be told. */
   places(): Promise<{ readonly places: readonly Place[]; readonly incomplete?: string }>;
+  /** One node's; undefined: there is no such node. */
+  place(node: string): Promise<Place | undefined>;
   sender(namespace: string, name: string): Promise<Sender>;
   /** Runs the agent's program in the agent's pod. */
   ask(place: Place, words: readonly string[]): Promise<PodAnswer>;
@@ -47,19 +49,25 @@ export function openFleet({ config, namespace, selector, timeoutMs }: FleetOptio
   const api = createApi(async () => credentialsOf(config));
   const signal = new AbortController().signal;
 
-  async function places(): Promise<{ readonly places: readonly Place[]; readonly incomplete?: string }> {
-    const podsPath = `/api/v1/namespaces/${namespace}/pods`;
+  /** The agents' places, of all nodes or of one. */
+  async function agents(fields: Readonly<Record<string, string>>): Promise<Map<string, Place>> {
     const asked = { verb: "list", resource: "pods", namespace } as const;
-    const pods = (await list(api, asked, podsPath, selector, signal)).map(placeOf);
+    const query = { labelSelector: selector, ...fields };
+    const pods = (await list(api, asked, `/api/v1/namespaces/${namespace}/pods`, query, signal)).map(placeOf);
     // Of two pods on a node the one that runs is asked: the other is on its way in or out.
     const byNode = new Map<string, Place>();
     for (const place of pods) {
       if (byNode.get(place.node)?.trouble !== undefined || !byNode.has(place.node)) byNode.set(place.node, place);
     }
     byNode.delete("");
+    return byNode;
+  }
+
+  async function places(): Promise<{ readonly places: readonly Place[]; readonly incomplete?: string }> {
+    const byNode = await agents({});
     try {
       const nodes = { verb: "list", resource: "nodes" } as const;
-      for (const node of await list(api, nodes, "/api/v1/nodes", "kubernetes.io/os=linux", signal)) {
+      for (const node of await list(api, nodes, "/api/v1/nodes", { labelSelector: "kubernetes.io/os=linux" }, signal)) {
         const name = nameOf(node);
         if (!byNode.has(name)) byNode.set(name, { node: name, trouble: "no agent runs there" });
       }
@@ -72,6 +80,18 @@ export function openFleet({ config, namespace, selector, timeoutMs }: FleetOptio
 
   return {
     places,
+    async place(node) {
+      const found = (await agents({ fieldSelector: `spec.nodeName=${node}` })).get(node);
+      if (found !== undefined) return found;
+      try {
+        const path = `/api/v1/nodes/${encodeURIComponent(node)}`;
+        await api.call({ asked: { verb: "get", resource: "nodes" }, path, signal });
+      } catch (cause) {
+        if (!(cause instanceof ApiError)) throw cause;
+        if (cause.reason === "not_found") return undefined;
+      }
+      return { node, trouble: "no agent runs there" };
+    },
     async sender(senderNamespace, name) {
       const asked = { verb: "get", resource: "pods", namespace: senderNamespace } as const;
       const path = `/api/v1/namespaces/${senderNamespace}/pods/${encodeURIComponent(name)}`;
@@ -97,12 +117,12 @@ async function list(
   api: Api,
   asked: Parameters<Api["call"]>[0]["asked"],
   path: string,
-  labelSelector: string,
+  selectors: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<readonly unknown[]> {
   const found: unknown[] = [];
   for (let more = ""; ; ) {
-    const query = { labelSelector, limit: pageSize, ...(more !== "" && { continue: more }) };
+    const query = { ...selectors, limit: pageSize, ...(more !== "" && { continue: more }) };
     const page = recordOf(await api.call({ asked, path, query, signal }));
     if (Array.isArray(page["items"])) found.push(...page["items"]);
     const next = recordOf(page["metadata"])["continue"];

@@ -22,6 +22,14 @@ export interface CachedCopy {
 /** `of`: the object's kind and name; a copy of another one, from before a flag was changed, is none of it. */
 export function cachedCopy(directory: string, name: string, of: string): CachedCopy {
   const file = join(directory, `${name}.json`);
+  let last: Promise<void> = Promise.resolve();
+
+  async function writeNow(copy: Copy): Promise<void> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(`${file}.new`, JSON.stringify({ of, ...copy }), { mode: 0o600 });
+    await rename(`${file}.new`, file);
+  }
+
   return {
     file,
     async read() {
@@ -34,10 +42,11 @@ export function cachedCopy(directory: string, name: string, of: string): CachedC
         return undefined;
       }
     },
-    async write(copy) {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      await writeFile(`${file}.new`, JSON.stringify({ of, ...copy }), { mode: 0o600 });
-      await rename(`${file}.new`, file);
+    write(copy) {
+      // One after the other: what is accepted last is what stays.
+      const writing = last.then(() => writeNow(copy));
+      last = writing.catch(() => {});
+      return writing;
     },
   };
 }

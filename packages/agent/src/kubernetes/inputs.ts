@@ -49,7 +49,8 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
       follow({
         ...{ api: options.api, object, copy, clock },
         onChange(seen) {
-          watches[at] = { object: name, state: watches[at]?.state ?? "starting" };
+          const { copiedAt: _, ...rest } = watches[at] ?? { object: name, state: "starting" };
+          watches[at] = rest;
           take(seen);
           publish();
         },
