@@ -55,7 +55,9 @@ export function createApi(load: () => Promise<Credentials>): Api {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const options = await credentials.options().catch((cause: unknown) => {
       loaded = undefined;
-      throw new ApiError("unauthorized", `the credentials for the API cannot be read: ${messageOf(cause)}`, { cause });
+      const remedy = "is the service account's token mounted (automountServiceAccountToken)?";
+      const message = `the credentials for the API cannot be read: ${messageOf(cause)}; ${remedy}`;
+      throw new ApiError("unauthorized", message, { cause });
     });
     const url = new URL(server + call.path);
     for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, value);

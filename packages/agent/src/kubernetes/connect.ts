@@ -29,7 +29,9 @@ export async function connect({ options, metrics, logger, use, ...rest }: Connec
   const { kubeconfig, configMap, exemptPodCidrs } = options;
   const node = nodeNameOf(options) ?? "";
   const api = createApi(async () => {
-    const { loadCredentials } = await import("./credentials.ts");
+    const { loadCredentials } = await import("./credentials.ts").catch((cause: unknown) => {
+      throw new Error("ip-masq-agent-kubernetes.mjs is missing beside the agent's file; put it there", { cause });
+    });
     return loadCredentials(kubeconfig === undefined ? {} : { kubeconfig });
   });
 

@@ -29,17 +29,30 @@ export function kubeConfigOf({ kubeconfig, context }: CredentialSource): KubeCon
   const config = new KubeConfig();
   if (kubeconfig === undefined) {
     if (process.env["KUBERNETES_SERVICE_HOST"] === undefined)
-      throw new Error("there is no API server in the environment (KUBERNETES_SERVICE_HOST), so this is no pod");
+      throw new Error("this is no pod (KUBERNETES_SERVICE_HOST is not set); name a kubeconfig with --kubeconfig");
     config.loadFromCluster();
-  } else if (kubeconfig === "") config.loadFromDefault();
-  else config.loadFromFile(kubeconfig);
+  } else {
+    try {
+      if (kubeconfig === "") config.loadFromDefault();
+      else config.loadFromFile(kubeconfig);
+    } catch (cause) {
+      // What js-yaml says goes on with an excerpt of the file, which may hold secrets.
+      const [why] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+      const which = kubeconfig === "" ? "of $KUBECONFIG or ~/.kube/config" : kubeconfig;
+      throw new Error(`the kubeconfig ${which} cannot be read: ${why}; name another with --kubeconfig`);
+    }
+  }
   if (context !== undefined) config.setCurrentContext(context);
   return config;
 }
 
 export function credentialsOf(config: KubeConfig): Credentials {
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new Error(`the context ${JSON.stringify(config.getCurrentContext())} has no cluster`);
+  if (cluster === null) {
+    const contexts = config.getContexts().map(({ name }) => name);
+    const which = JSON.stringify(config.getCurrentContext());
+    throw new Error(`there is no context ${which}, or it has no cluster; there are: ${contexts.join(", ") || "none"}`);
+  }
   return {
     server: cluster.server,
     async options() {
