@@ -154,8 +154,9 @@ describe.each(["nftables", "iptables-nft", "iptables-legacy"] as const)("two age
     const first = node.start(...flags);
     await first.line(({ msg }) => msg.startsWith("rules"));
     const second = node.start(...flags, `--config=${other}`, "--metrics-address=127.0.0.1:10267");
-    await second.line(({ msg }) => msg.startsWith("conflict"));
-    await first.line(({ msg }) => msg.startsWith("conflict"));
+    // Where drift is looked for, one slow look on a busy machine puts off the next for a hundred times as long.
+    await second.line(({ msg }) => msg.startsWith("conflict"), 40_000);
+    await first.line(({ msg }) => msg.startsWith("conflict"), 40_000);
     await new Promise((resolve) => setTimeout(resolve, 8_000));
     const told = first.log.filter(({ msg }) => msg.startsWith("conflict"));
     expect(told).toHaveLength(1);

@@ -8,8 +8,8 @@ export interface AgentProcess extends AsyncDisposable {
   readonly child: ChildProcess;
   /** Every log line so far. */
   readonly log: readonly LogLine[];
-  /** Resolves with the first line, past or to come, that passes; rejects when the agent ends or 10 s have passed. */
-  line(passes: (line: LogLine) => boolean): Promise<LogLine>;
+  /** Resolves with the first line, past or to come, that passes; rejects when the agent ends or the time is over. */
+  line(passes: (line: LogLine) => boolean, withinMs?: number): Promise<LogLine>;
 }
 
 export interface LogLine {
@@ -33,7 +33,7 @@ export function startAgent(launcher: readonly string[], flags: readonly string[]
   return {
     child,
     log,
-    async line(passes) {
+    async line(passes, withinMs = 10_000) {
       const { promise, resolve, reject } = Promise.withResolvers<LogLine>();
       const look = () => {
         const found = log.find(passes);
@@ -42,7 +42,7 @@ export function startAgent(launcher: readonly string[], flags: readonly string[]
       const fail = (why: string) => () =>
         reject(new Error(`the agent ${why}; it said:\n${log.map((line) => JSON.stringify(line)).join("\n")}`));
       const onExit = fail("ended");
-      const timer = setTimeout(fail("did not say in 10 s what was waited for"), 10_000);
+      const timer = setTimeout(fail(`did not say in ${withinMs / 1000} s what was waited for`), withinMs);
       child.once("exit", onExit);
       waiting.add(look);
       look();
