@@ -45,6 +45,7 @@ describe.skipIf(reason !== undefined)("the container file, built by an engine", 
       [["/usr/sbin/iptables-nft", "--version"], "(nf_tables)"],
       [["/usr/sbin/iptables-legacy", "--version"], "(legacy)"],
       [["/usr/bin/tini", "--version"], "tini"],
+      [["/usr/bin/node", "-p", "Object.keys(require('/usr/bin/ip-masq-agent-kubernetes.mjs')).length > 0"], "true"],
     ] as const) {
       expect(await must(["chroot", join(directory, "engine"), ...command])).toContain(words);
     }
@@ -53,7 +54,13 @@ describe.skipIf(reason !== undefined)("the container file, built by an engine", 
   test("nothing in it can be written, and there is no shell", async () => {
     const root = join(directory, "engine");
     expect(await must(["find", root, "-type", "f", "-perm", "/222"])).toBe("");
-    expect((await readdir(join(root, "usr/bin"))).toSorted()).toEqual(["ip", "ip-masq-agent", "node", "tini"]);
+    expect((await readdir(join(root, "usr/bin"))).toSorted()).toEqual([
+      "ip",
+      "ip-masq-agent",
+      "ip-masq-agent-kubernetes.mjs",
+      "node",
+      "tini",
+    ]);
     expect((await readFile(join(root, "usr/bin/ip-masq-agent"), "utf8")).split("\n")[0]).toBe("#!/usr/bin/node");
   });
 });
