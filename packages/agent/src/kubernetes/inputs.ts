@@ -32,7 +32,7 @@ export const copies = { configMap: "config-map", node: "node" } as const;
 /** The config from the API or from a file, and the node's own pod CIDRs where they are asked for: together one snapshot. */
 export async function openClusterInputs(options: ClusterInputsOptions): Promise<Inputs> {
   const { path, clock, configMap, node, cacheDirectory } = options;
-  const stack = new AsyncDisposableStack();
+  await using stack = new AsyncDisposableStack();
   const watches: WatchStatus[] = [];
   const configName = configMap === undefined ? path : configMapText(configMap);
   const nodeName = `node ${node}`;
@@ -141,6 +141,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
     nodeWatch ? begin(configWatch ? 1 : 0, nodeWatch, takeNode) : undefined,
   ]);
   latest = combine();
+  const kept = stack.move();
   return {
     now: () => latest ?? combine(),
     accepted(snapshot) {
@@ -160,7 +161,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
       return withPodCidrs(own, node, nodeSeen.object);
     },
     watches: () => watches,
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Story } from "../running/story.ts";
+import { createApi } from "./api.ts";
 import { recordOf } from "./object.ts";
 import { createRecorder } from "./recorder.ts";
 import { type Asking, hurried, json, openTestApi } from "./test-api.ts";
@@ -68,6 +69,32 @@ describe("Events on the Node", () => {
     await expect.poll(() => run.server.asked.length, { timeout: 3_000 }).toBe(4);
     expect(run.failures).toEqual(["forbidden new", "forbidden", "forbidden"]);
     expect(run.server.asked[3]?.body).toMatchObject({ count: 7 });
+  });
+
+  test("an Event whose creation was answered to nobody is not created twice", async () => {
+    await using run = await open(({ method, response }, nth) => {
+      if (nth === 1) response.destroy();
+      else json(response, method === "POST" ? 409 : 200, { message: "already exists" });
+    });
+    run.recorder.tell(story("DriftRepaired"));
+    await expect.poll(() => run.of("PATCH").length, { timeout: 3_000 }).toBe(1);
+    expect(run.of("PATCH")[0]?.body).toMatchObject({ count: 1 });
+    expect(run.failures).toEqual(["unreachable new"]);
+  });
+
+  test("a request that cannot even be made is a failure like others, tried again ever more slowly", async () => {
+    const failures: string[] = [];
+    const api = createApi(async () => ({ server: "nowhere:6443", options: async () => ({}) }));
+    await using recorder = createRecorder({
+      ...{ api, node: "n1", clock: hurried(), onWritten() {} },
+      onFailure: (error) => failures.push(error.message),
+    });
+    recorder.tell(story("DriftRepaired"));
+    await expect.poll(() => failures.length).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // Five seconds by the hurried clock: the first tries are one, two and four apart.
+    expect(failures.length).toBeLessThan(6);
+    expect(failures[0]).toMatch(/could not create events in namespace default: .*nowhere:/);
   });
 
   test("a long message is cut, and nothing is written after the end", async () => {

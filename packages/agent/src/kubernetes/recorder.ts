@@ -1,7 +1,7 @@
 import { type Clock, retryDelay } from "@ip-masq-agent/core";
 import type { Story } from "../running/story.ts";
 import type { Api } from "./api.ts";
-import { ApiError, type Asked } from "./api-error.ts";
+import { ApiError, type Asked, unreachable } from "./api-error.ts";
 
 export interface RecorderOptions {
   readonly api: Api;
@@ -41,6 +41,8 @@ interface Series {
   /** Monotonic time before which nothing is written. */
   notBefore: number;
   failures: number;
+  /** Its creation failed in a way that may have been a success: the answer was lost. */
+  isPerhapsThere: boolean;
 }
 
 /**
@@ -57,7 +59,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   function begin({ reason, type, message }: Story, now: number, at: string): Series {
     const name = `${node}.ip-masq-agent.${reason.toLowerCase()}.${clock.wall().toString(16)}`;
-    const empty = { count: 0, written: 0, gap: gapMs.first, notBefore: now, failures: 0 };
+    const empty = { count: 0, written: 0, gap: gapMs.first, notBefore: now, failures: 0, isPerhapsThere: false };
     return { ...{ reason, type, message, name, firstAt: at, lastAt: at, lastMs: now }, ...empty };
   }
 
@@ -87,7 +89,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   async function write(series: Series): Promise<void> {
     const { count } = series;
     try {
-      if (series.written === 0) await create(series);
+      if (series.written === 0 && !series.isPerhapsThere) await create(series);
       else await patch(series).catch((cause: unknown) => (isGone(cause) ? create(series) : Promise.reject(cause)));
       series.written = count;
       series.failures = 0;
@@ -96,12 +98,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
       failed = "";
       options.onWritten();
     } catch (cause) {
-      if (stopping.signal.aborted || !(cause instanceof ApiError)) return;
+      if (stopping.signal.aborted) return;
+      const error = cause instanceof ApiError ? cause : unreachable(asked("create"), "the API server", cause);
       series.failures++;
+      series.isPerhapsThere = error.reason === "unreachable" || error.reason === "other";
       const pace = { firstMs: 1_000, capMs: 300_000, random: Math.random };
-      series.notBefore = clock.monotonic() + Math.max(retryDelay(series.failures, pace), cause.retryAfterMs ?? 0);
-      options.onFailure(cause, failed !== cause.reason);
-      failed = cause.reason;
+      series.notBefore = clock.monotonic() + Math.max(retryDelay(series.failures, pace), error.retryAfterMs ?? 0);
+      options.onFailure(error, failed !== error.reason);
+      failed = error.reason;
     }
   }
 
@@ -138,7 +142,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
       const now = clock.monotonic();
       const at = new Date(clock.wall()).toISOString();
       const known = all.get(story.reason);
-      const series = known === undefined || now - known.lastMs > quietMs ? begin(story, now, at) : known;
+      const isOver = ({ written, count, lastMs }: Series) => written === count && now - lastMs > quietMs;
+      const series = known === undefined || isOver(known) ? begin(story, now, at) : known;
       all.set(story.reason, series);
       const { type, message } = story;
       Object.assign(series, { type, message, lastAt: at, lastMs: now, count: series.count + 1 });

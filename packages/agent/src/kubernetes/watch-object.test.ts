@@ -168,6 +168,20 @@ describe("watchObject", () => {
     expect(run.states.map(({ up }) => up)).toEqual([false, false, true]);
   });
 
+  test("cut again and again after it has stood for long, as by a load balancer, it is never told as down", async () => {
+    const run = await start(
+      ({ response }) => json(response, 200, listOf(10)),
+      (asking) => {
+        open(asking);
+        // Forty seconds by the hurried clock.
+        setTimeout(() => asking.response.destroy(), 800);
+      },
+    );
+    await expect.poll(() => run.failures.length, { timeout: 10_000 }).toBeGreaterThan(3);
+    expect(run.states.every(({ up }) => up)).toBe(true);
+    expect(run.lists()).toHaveLength(1);
+  });
+
   test("stopped, it leaves neither timer nor connection", async () => {
     const run = await start(({ response }) => json(response, 200, listOf(10)), open);
     await expect.poll(() => run.states.length).toBe(1);

@@ -49,6 +49,7 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
   let version: string | undefined;
   let told: string | undefined;
   let failures = 0;
+  let openedAt: number | undefined;
 
   const asked = (verb: Asked["verb"]): Asked => ({
     ...{ verb, resource: object.resource },
@@ -84,6 +85,7 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
         timeoutSeconds: String(seconds),
       },
       onOpen() {
+        openedAt = clock.monotonic();
         options.onState({ up: true });
       },
       onLine,
@@ -116,6 +118,9 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
       } catch (cause) {
         if (signal.aborted) return;
         const error = cause instanceof ApiError ? cause : unreachable(asked("watch"), object.collection, cause);
+        // A load balancer that cuts what is silent for a minute is no outage: such a watch has stood long enough.
+        if (openedAt !== undefined && clock.monotonic() - openedAt > pace.capMs) failures = 0;
+        openedAt = undefined;
         failures++;
         if (concernsVersion(error)) version = undefined;
         const retryInMs = Math.max(retryDelay(failures, { ...pace, random }), error.retryAfterMs ?? 0);
