@@ -53,4 +53,6 @@ if (import.meta.main) {
   // A reader that went away (`ip-masq-agent --help | head -1`) is no failure.
   process.stdout.on("error", () => {});
   process.exitCode = await main(process.argv.slice(2), processOutput());
+  // What hangs elsewhere (a kubeconfig's plugin for credentials) does not hold up the end.
+  setTimeout(() => process.exit(), 500).unref();
 }

@@ -87,7 +87,7 @@ describe.skipIf(reason !== undefined)("kubectl masq, on a Kubernetes of two node
     expect(JSON.parse(silent.stdout)).toMatchObject({
       nodes: [
         { node: "node1", inSync: true },
-        { node: "node2", problem: "no answer in 3 s" },
+        { node: "node2", problem: "nothing came in 3 s" },
       ],
     });
   });

@@ -21,7 +21,7 @@ export async function execInPod(config: KubeConfig, call: PodCommand): Promise<P
   const { namespace, pod, container, command, timeoutMs } = call;
   const [stdout, stderr] = [collector(), collector()];
   const { promise, resolve, reject } = Promise.withResolvers<V1Status>();
-  const timer = setTimeout(() => reject(new Error(`no answer in ${timeoutMs / 1000} s`)), timeoutMs);
+  const timer = setTimeout(() => reject(new Error(`nothing came in ${timeoutMs / 1000} s`)), timeoutMs);
   const streams = [stdout.stream, stderr.stream, null, false] as const;
   const connecting = new Exec(config).exec(namespace, pod, container, [...command], ...streams, resolve);
   try {
@@ -69,5 +69,5 @@ function whyNot(namespace: string, cause: unknown): string {
   if (code === "403")
     return `may not run commands in pods of namespace ${namespace}: it takes the verbs get and create on pods/exec there`;
   if (code === "401") return "the API server does not accept your credentials";
-  return code === undefined ? said : `the API server or the node's kubelet does not let us in (HTTP ${code})`;
+  return code === undefined ? said : `the API server does not reach the node's kubelet, or it refuses (HTTP ${code})`;
 }

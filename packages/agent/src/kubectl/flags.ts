@@ -88,7 +88,7 @@ export function parsePluginLine(argv: readonly string[]): PluginLine | { readonl
   }
   const [least, most, shape] = arity[command];
   if (command !== "help" && (words.length < least || words.length > most))
-    return { problem: `use: kubectl masq ${command} ${shape}` };
+    return { problem: `use: kubectl masq ${command} ${shape}`.trimEnd() };
   const [problem] = problems;
   return problem === undefined ? { command, words, options } : { problem };
 }

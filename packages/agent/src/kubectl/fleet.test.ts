@@ -63,11 +63,11 @@ describe("status", () => {
 
   test("who differs from the majority, who does not answer, who is not in sync: 3", async () => {
     const odd = { backend: "iptables-nft", hash: "bbbbbbbbbbbb", notReady: "the rules are not in force" };
-    const run = made({ n1: {}, n2: {}, n3: odd, n4: "no answer in 5 s" });
+    const run = made({ n1: {}, n2: {}, n3: odd, n4: "nothing came in 5 s" });
     expect(await status(run.question)).toBe(3);
     expect(run.text()).toContain("n3: policy bbbbbbbbbbbb; the majority has aaaaaaaaaaaa");
     expect(run.text()).toContain("n3: backend iptables-nft; the majority has nftables");
-    expect(run.text()).toMatch(/^n4 +no answer: no answer in 5 s$/m);
+    expect(run.text()).toMatch(/^n4 +no answer: nothing came in 5 s$/m);
     expect(run.text()).toContain("the rules are not in force");
     expect(run.text()).toContain("4 nodes: 2 in sync, 1 without an answer");
   });

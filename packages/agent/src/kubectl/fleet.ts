@@ -84,11 +84,11 @@ export function openFleet({ config, namespace, selector, timeoutMs }: FleetOptio
       const found = (await agents({ fieldSelector: `spec.nodeName=${node}` })).get(node);
       if (found !== undefined) return found;
       try {
-        const path = `/api/v1/nodes/${encodeURIComponent(node)}`;
-        await api.call({ asked: { verb: "get", resource: "nodes" }, path, signal });
+        const nodes = { verb: "list", resource: "nodes" } as const;
+        const fieldSelector = `metadata.name=${node}`;
+        if ((await list(api, nodes, "/api/v1/nodes", { fieldSelector }, signal)).length === 0) return undefined;
       } catch (cause) {
         if (!(cause instanceof ApiError)) throw cause;
-        if (cause.reason === "not_found") return undefined;
       }
       return { node, trouble: "no agent runs there" };
     },

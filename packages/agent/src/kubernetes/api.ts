@@ -46,17 +46,18 @@ export function createApi(load: () => Promise<Credentials>): Api {
     loaded ??= load();
     let credentials: Credentials;
     try {
-      credentials = await loaded;
+      credentials = await inTime(loaded, call.signal);
     } catch (cause) {
       loaded = undefined;
+      if (call.signal.aborted) throw call.signal.reason;
       throw new ApiError("unauthorized", `there are no credentials for the API: ${messageOf(cause)}`, { cause });
     }
     const { server } = credentials;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const options = await credentials.options().catch((cause: unknown) => {
+    const options = await inTime(credentials.options(), call.signal).catch((cause: unknown) => {
       loaded = undefined;
-      const remedy = "is the service account's token mounted (automountServiceAccountToken)?";
-      const message = `the credentials for the API cannot be read: ${messageOf(cause)}; ${remedy}`;
+      if (call.signal.aborted) throw call.signal.reason;
+      const message = `the credentials for the API cannot be read: ${messageOf(cause)}; ${credentials.remedy}`;
       throw new ApiError("unauthorized", message, { cause });
     });
     const url = new URL(server + call.path);
@@ -180,6 +181,22 @@ function isTls(cause: unknown): boolean {
   return /CERT|TLS|SSL|SIGNATURE/.test(code);
 }
 
+/** In one line: a plugin for credentials may say several. */
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  return (cause instanceof Error ? cause.message : String(cause)).trim().replaceAll(/\s+/g, " ");
+}
+
+/** A plugin for credentials may hang: nobody waits for it longer than for the API server. */
+async function inTime<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`they did not come in ${answerMs / 1000} s`)), answerMs);
+  const stop = () => reject(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
 }

@@ -36,7 +36,7 @@ export function cachedCopy(directory: string, name: string, of: string): CachedC
       try {
         const copy: unknown = JSON.parse(await readFile(file, "utf8"));
         const { savedAt, object, of: whose } = recordOf(copy);
-        if (typeof savedAt !== "string" || object === undefined || whose !== of) return undefined;
+        if (typeof savedAt !== "string" || typeof object !== "object" || whose !== of) return undefined;
         return { savedAt, object };
       } catch {
         return undefined;

@@ -35,14 +35,18 @@ const deletionMs = 2_000;
 
 /** Follows an object through the API, and begins with the cached copy where the API cannot be reached. */
 export function follow({ api, object, copy, clock, ...on }: FollowOptions): Following {
-  const { promise: seen, resolve } = Promise.withResolvers<Followed | undefined>();
+  const { promise: seen, resolve } = Promise.withResolvers<unknown>();
   let begun = false;
+  let fresh: Followed | undefined;
   let isThere = false;
   let deletion: Disposable | undefined;
 
   function tell(followed: Followed): void {
     if (begun) on.onChange(followed);
-    else resolve(followed);
+    else {
+      fresh = followed;
+      resolve(followed);
+    }
   }
 
   const watch = watchObject({
@@ -58,12 +62,12 @@ export function follow({ api, object, copy, clock, ...on }: FollowOptions): Foll
 
   async function first(): Promise<Followed | undefined> {
     const patience = clock.timer(patienceMs, () => resolve(undefined));
-    const answer = await seen;
+    await seen;
     patience[Symbol.dispose]();
+    const kept = fresh === undefined ? await copy.read() : undefined;
     begun = true;
-    if (answer !== undefined) return answer;
-    const kept = await copy.read();
-    return kept && { object: kept.object, copiedAt: kept.savedAt };
+    // The API may have answered while the copy was read.
+    return fresh ?? (kept && { object: kept.object, copiedAt: kept.savedAt });
   }
 
   return {

@@ -6,7 +6,9 @@ import { interpret } from "../desired.ts";
 import { parseCommandLine } from "../flags/options.ts";
 import type { Inputs } from "../sources/inputs.ts";
 import type { Snapshot } from "../sources/snapshot.ts";
+import { watchedConfigMap } from "./config-map.ts";
 import { copiedSnapshot } from "./copied.ts";
+import { follow } from "./follow.ts";
 import { openClusterInputs } from "./inputs.ts";
 import { configMapObject, hurried, json, openTestApi } from "./test-api.ts";
 
@@ -139,6 +141,41 @@ describe("the config through the API", () => {
     expect(error?.finding.reason ?? sources[0]?.file).toBe(expected);
   });
 
+  test("a ConfigMap that is not there: the defaults, and a warning that names it", async () => {
+    const { inputs } = await open({ node: { metadata: { name: "n1", resourceVersion: "3" }, spec: {} } }, "n1");
+    const { desired, findings } = interpret(inputs.now(), options());
+    expect(desired?.policy.IPv4.exempt.prefixes.length).toBeGreaterThan(0);
+    expect(findings.map(({ code, file }) => `${code} ${file}`)).toEqual([
+      "no-config-map configmap kube-system/ip-masq-agent",
+      "no-pod-cidrs node n1",
+    ]);
+  });
+
+  test("what the API says while the copy is being read is what counts", async () => {
+    const server = stack.use(
+      await openTestApi(({ query, response }) => {
+        if (query.get("watch") === "true") response.writeHead(200).flushHeaders();
+        else
+          setTimeout(() => {
+            const items = [configMapObject(7, { config: "fresh" })];
+            json(response, 200, { metadata: { resourceVersion: "10" }, items });
+          }, 100);
+      }),
+    );
+    const read = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return { savedAt: "2026-01-01T00:00:00Z", object: configMapObject(1, { config: "stale" }) };
+    };
+    const following = stack.use(
+      follow({
+        ...{ api: server.api, object: watchedConfigMap(configMap), clock: hurried() },
+        copy: { file: "", read, write: async () => {} },
+        ...{ onChange() {}, onState() {}, onFailure() {} },
+      }),
+    );
+    expect((await following.first)?.object).toMatchObject({ data: { config: "fresh" } });
+  });
+
   test("where no copy can be kept it is said once, and all else goes on", async () => {
     await writeFile(join(directory, "cache"), "a file, not a directory");
     const run = await open({ configMap: configMapObject(7, { config: good }) });
@@ -161,6 +198,16 @@ describe("the node's own pod ranges", () => {
     const { desired } = interpret(inputs.now(), options());
     expect(desired?.policy.IPv4.exempt.prefixes).toHaveLength(3);
     expect(desired?.shared.IPv4.exempt.prefixes).toHaveLength(2);
+  });
+
+  test("a Node that is gone keeps its ranges, for a restart too", async () => {
+    const config = configMapObject(7, { config: good });
+    await open({ configMap: config, node: node(both) }, "n1");
+    const copy = join(directory, "cache", "node.json");
+    await expect.poll(() => readFile(copy, "utf8").catch(() => "")).toContain("12.7.0.0/24");
+    const later = await open({ configMap: config }, "n1");
+    expect(exempt(later.inputs.now())?.[1]).toBe("12/24 node n1, spec.podCIDRs");
+    expect(later.said).toEqual([expect.stringContaining("node n1 of 20")]);
   });
 
   test("a Node that is not there is an error; one without ranges a warning", async () => {

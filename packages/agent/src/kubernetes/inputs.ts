@@ -38,6 +38,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   const nodeName = `node ${node}`;
   const configCopy = cachedCopy(cacheDirectory, copies.configMap, configName);
   const nodeCopy = cachedCopy(cacheDirectory, copies.node, nodeName);
+  const nodeAt = configMap === undefined ? 0 : 1;
   let config: Snapshot | undefined;
   let nodeSeen: Followed | undefined;
   let configSeen: Followed | undefined;
@@ -66,13 +67,20 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   }
 
   async function begin(at: number, following: Following, take: (seen: Followed) => void): Promise<void> {
-    const seen = await following.first;
+    const first = await following.first;
+    const seen = (at === nodeAt && first?.object === undefined ? await copiedNode() : undefined) ?? first;
     if (seen?.copiedAt !== undefined) {
       const { object, state } = watches[at] ?? { object: "", state: "starting" };
       watches[at] = { ...watches[at], object, state, copiedAt: seen.copiedAt };
       options.onCopyTaken(object, seen.copiedAt);
     }
     if (seen !== undefined) take(seen);
+  }
+
+  /** A Node that was deleted keeps its pod CIDRs for a restart too. */
+  async function copiedNode(): Promise<Followed | undefined> {
+    const kept = await nodeCopy.read();
+    return kept && { object: kept.object, copiedAt: kept.savedAt };
   }
 
   function takeConfig(seen: Followed): void {
@@ -138,7 +146,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   }
   await Promise.all([
     configWatch ? begin(0, configWatch, takeConfig) : undefined,
-    nodeWatch ? begin(configWatch ? 1 : 0, nodeWatch, takeNode) : undefined,
+    nodeWatch ? begin(nodeAt, nodeWatch, takeNode) : undefined,
   ]);
   latest = combine();
   const kept = stack.move();

@@ -22,7 +22,8 @@ export function withPodCidrs(config: Snapshot, name: string, node: unknown): Sna
     reason: "is empty, so nothing of this node is added to the exempt ranges",
     remedy: "list the pods' ranges in the config, or have the controller manager allocate node CIDRs",
   };
-  const added = { entries, findings: entries.length === 0 ? [none] : [] };
+  const findings = [...(config.added?.findings ?? []), ...(entries.length === 0 ? [none] : [])];
+  const added = { entries, findings };
   return { ...config, key: `${config.key} ${JSON.stringify(podCidrEssence(node))}`, added };
 }
 

@@ -84,7 +84,7 @@ describe("Events on the Node", () => {
 
   test("a request that cannot even be made is a failure like others, tried again ever more slowly", async () => {
     const failures: string[] = [];
-    const api = createApi(async () => ({ server: "nowhere:6443", options: async () => ({}) }));
+    const api = createApi(async () => ({ server: "nowhere:6443", options: async () => ({}), remedy: "" }));
     await using recorder = createRecorder({
       ...{ api, node: "n1", clock: hurried(), onWritten() {} },
       onFailure: (error) => failures.push(error.message),
@@ -95,6 +95,18 @@ describe("Events on the Node", () => {
     // Five seconds by the hurried clock: the first tries are one, two and four apart.
     expect(failures.length).toBeLessThan(6);
     expect(failures[0]).toMatch(/could not create events in namespace default: .*nowhere:/);
+  });
+
+  test("what waits at the end is written, but not waited for", async () => {
+    await using run = await open();
+    run.recorder.tell(story("ConfigRejected"));
+    await run.recorder[Symbol.asyncDispose]();
+    expect(run.of("POST")).toHaveLength(1);
+    await using silent = await open(() => {});
+    silent.recorder.tell(story("ConfigRejected"));
+    const from = performance.now();
+    await silent.recorder[Symbol.asyncDispose]();
+    expect(performance.now() - from).toBeLessThan(1_000);
   });
 
   test("a long message is cut, and nothing is written after the end", async () => {

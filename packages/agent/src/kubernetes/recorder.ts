@@ -24,6 +24,10 @@ const namespace = "default";
 const gapMs = { first: 30_000, most: 600_000 } as const;
 /** A reason that was quiet for so long begins a new Event; the API server keeps one for an hour. */
 const quietMs = 20 * 60_000;
+/** One broken ConfigMap is an Event of every node: they do not all write in the same moment. */
+const spreadMs = 5_000;
+/** What waits at the end is written, if that takes no longer. */
+const farewellMs = 500;
 const longestMessage = 1_000;
 
 /** One reason's Event: what it says now, and what of it has been written. */
@@ -46,7 +50,7 @@ interface Series {
 }
 
 /**
- * One Event for each reason, counted up while it goes on: the first is written at once, the next after 30 s, then ever
+ * One Event for each reason, counted up while it goes on: the first is written within 5 s, the next after 30 s, then ever
  * more rarely. What cannot be written waits, as one Event with its count; nothing waits for it.
  */
 export function createRecorder(options: RecorderOptions): Recorder {
@@ -56,17 +60,25 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let timer: Disposable | undefined;
   let writing: Promise<void> | undefined;
   let failed = "";
+  let isEnding = false;
 
   function begin({ reason, type, message }: Story, now: number, at: string): Series {
     const name = `${node}.ip-masq-agent.${reason.toLowerCase()}.${clock.wall().toString(16)}`;
-    const empty = { count: 0, written: 0, gap: gapMs.first, notBefore: now, failures: 0, isPerhapsThere: false };
+    const empty = {
+      count: 0,
+      written: 0,
+      gap: gapMs.first,
+      notBefore: now + Math.random() * spreadMs,
+      failures: 0,
+      isPerhapsThere: false,
+    };
     return { ...{ reason, type, message, name, firstAt: at, lastAt: at, lastMs: now }, ...empty };
   }
 
   function schedule(): void {
     timer?.[Symbol.dispose]();
     timer = undefined;
-    if (stopping.signal.aborted || writing !== undefined) return;
+    if (isEnding || writing !== undefined) return;
     const waiting = [...all.values()].filter(({ count, written }) => count > written);
     if (waiting.length === 0) return;
     const due = Math.min(...waiting.map(({ notBefore }) => notBefore)) - clock.monotonic();
@@ -81,7 +93,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   async function writeDue(): Promise<void> {
     const now = clock.monotonic();
     for (const series of all.values()) {
-      if (series.count === series.written || series.notBefore > now || stopping.signal.aborted) continue;
+      if (series.count === series.written || (series.notBefore > now && !isEnding)) continue;
+      if (stopping.signal.aborted) return;
       await write(series);
     }
   }
@@ -138,7 +151,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   return {
     tell(story) {
-      if (stopping.signal.aborted) return;
+      if (isEnding) return;
       const now = clock.monotonic();
       const at = new Date(clock.wall()).toISOString();
       const known = all.get(story.reason);
@@ -150,9 +163,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
       schedule();
     },
     async [Symbol.asyncDispose]() {
+      isEnding = true;
       timer?.[Symbol.dispose]();
-      stopping.abort(new Error("stopped"));
+      using _limit = clock.timer(failed === "" ? farewellMs : 0, () => stopping.abort(new Error("stopped")));
       await writing;
+      await writeDue();
+      stopping.abort(new Error("stopped"));
     },
   };
 }

@@ -39,7 +39,7 @@ export async function openTestApi(answer: (asking: Asking) => void): Promise<Tes
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    api: createApi(async () => ({ server: `http://127.0.0.1:${port}`, options: async () => ({}) })),
+    api: createApi(async () => ({ server: `http://127.0.0.1:${port}`, options: async () => ({}), remedy: "" })),
     asked,
     breakOff: () => server.closeAllConnections(),
     open: () => new Promise((resolve, reject) => server.getConnections((e, n) => (e ? reject(e) : resolve(n)))),

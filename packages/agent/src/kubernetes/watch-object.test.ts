@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import type { Api } from "./api.ts";
 import type { ApiError } from "./api-error.ts";
 import { watchedConfigMap } from "./config-map.ts";
 import { recordOf } from "./object.ts";
@@ -180,6 +181,24 @@ describe("watchObject", () => {
     await expect.poll(() => run.failures.length, { timeout: 10_000 }).toBeGreaterThan(3);
     expect(run.states.every(({ up }) => up)).toBe(true);
     expect(run.lists()).toHaveLength(1);
+  });
+
+  test("silence is no failure before the watch has outlived the time that it asked for", async () => {
+    const asked: { silenceMs: number; seconds: number }[] = [];
+    const api: Api = {
+      call: async () => listOf(10),
+      stream: ({ silenceMs, query, signal }) => {
+        asked.push({ silenceMs, seconds: Number(query?.["timeoutSeconds"]) });
+        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+    };
+    const watch = watchObject({
+      ...{ api, object: watchedConfigMap({ namespace: "n", name: "m" }), clock: hurried(), random: Math.random },
+      ...{ onObject() {}, onState() {}, onFailure() {} },
+    });
+    disposables.push(watch);
+    await expect.poll(() => asked.length).toBe(1);
+    expect(asked[0]?.silenceMs).toBeGreaterThan((asked[0]?.seconds ?? Number.NaN) * 1000);
   });
 
   test("stopped, it leaves neither timer nor connection", async () => {

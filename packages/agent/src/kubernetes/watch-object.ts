@@ -31,8 +31,13 @@ export interface ObjectWatchOptions {
 
 /** How long the API server is asked to keep a watch, seconds: at random in between, so that they do not all end at once. */
 const watchSeconds = { least: 300, most: 600 } as const;
-/** Bookmarks come about once a minute (kube-apiserver since 1.16): after two that did not, the connection is dead. */
-const silenceMs = 150_000;
+/**
+ * An API server has nothing to say, and sends no bookmark either, while no object of the kind changes: silence is a
+ * failure only where a watch has outlived its time. A peer that is gone is found by TCP's keepalive within a minute.
+ */
+const graceMs = 10_000;
+/** A connection that stood for so long and broke is begun anew at once: load balancers cut what is silent. */
+const stoodMs = 10_000;
 const pace = { firstMs: 500, capMs: 30_000 } as const;
 
 /**
@@ -79,7 +84,8 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
     const seconds = Math.round(watchSeconds.least + random() * (watchSeconds.most - watchSeconds.least));
     const began = clock.monotonic();
     await api.stream({
-      ...{ asked: asked("watch"), path: object.collection, signal, silenceMs },
+      ...{ asked: asked("watch"), path: object.collection, signal },
+      silenceMs: seconds * 1000 + graceMs,
       query: {
         ...{ watch: "true", fieldSelector, resourceVersion: from, allowWatchBookmarks: "true" },
         timeoutSeconds: String(seconds),
@@ -118,8 +124,7 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
       } catch (cause) {
         if (signal.aborted) return;
         const error = cause instanceof ApiError ? cause : unreachable(asked("watch"), object.collection, cause);
-        // A load balancer that cuts what is silent for a minute is no outage: such a watch has stood long enough.
-        if (openedAt !== undefined && clock.monotonic() - openedAt > pace.capMs) failures = 0;
+        if (openedAt !== undefined && clock.monotonic() - openedAt > stoodMs) failures = 0;
         openedAt = undefined;
         failures++;
         if (concernsVersion(error)) version = undefined;

@@ -67,7 +67,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
   /** Where the very first config is refused, and an earlier process found a good one, that one goes on being repaired. */
   async function begin({ now, lastGood }: Inputs): Promise<void> {
     const good = interpret(now(), options).desired === undefined ? await lastGood() : undefined;
-    if (good !== undefined) wishes.take(good);
+    if (good !== undefined && interpret(good, options).desired !== undefined) wishes.take(good);
     take(now());
   }
 

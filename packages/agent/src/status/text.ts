@@ -47,7 +47,8 @@ function backendRows(backend: BackendStatus, paint: Paint): readonly (readonly s
 }
 
 function configRows(config: ConfigStatus, paint: Paint): readonly (readonly string[])[] {
-  const files = config.files.length === 0 ? `${config.path} does not exist: the defaults` : config.files.join(", ");
+  const none = config.loadedAt === undefined ? "none is in force yet" : "does not exist: the defaults";
+  const files = config.files.length === 0 ? `${config.path} ${none}` : config.files.join(", ");
   return [
     ["config", `${files}${config.loadedAt === undefined ? "" : `, read ${config.loadedAt}`}`],
     ...(config.hash === undefined ? [] : [["policy", config.hash]]),
