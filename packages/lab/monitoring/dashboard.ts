@@ -214,12 +214,11 @@ export function buildDashboard(): Dashboard {
     )
     .withPanel(
       table({
-        ...{ title: "State", width: 8, description: "Backend, policy, whether the rules are protected, and watches." },
+        ...{ title: "State", width: 8, description: "Backend, policy, and whether the rules are protected." },
         queries: [
           { expr: `ip_masq_agent_backend_info{${one}}` },
           { expr: `ip_masq_agent_config_info{${one}}` },
           { expr: `ip_masq_agent_rules_protected{${one}}` },
-          { expr: `ip_masq_agent_api_watch_up{${one}}` },
         ],
       }),
     )
