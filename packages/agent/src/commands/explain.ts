@@ -1,4 +1,4 @@
-import { addressBits, formatFinding, type Prefix, parseAddress, parsePrefix } from "@ip-masq-agent/core";
+import { addressBits, type Prefix, parseAddress, parsePrefix } from "@ip-masq-agent/core";
 import { interpret } from "../desired.ts";
 import { type Explanation, explanationOf, isSingle } from "../explain/explanation.ts";
 import { explanationText, isContradicted } from "../explain/text.ts";
@@ -8,8 +8,9 @@ import { localAddresses } from "../kernel/local.ts";
 import { kernelNow, lookEverywhere } from "../kernel/now.ts";
 import { wayOut } from "../kernel/route.ts";
 import type { Output } from "../output.ts";
-import { configPlace, snapshotNow } from "../sources/now.ts";
+import { configPlace, defaultsNote, snapshotNow } from "../sources/now.ts";
 import { paintFor } from "../text/colour.ts";
+import { tellRefused, tellTaken } from "./refused.ts";
 
 /** Says what happens to packets for a destination. Exit code 0: the kernel does as asked, 1: cannot be told, 2: usage, 3: it does not. */
 export async function explain(text: string, options: Options, output: Output): Promise<number> {
@@ -26,10 +27,11 @@ export async function explain(text: string, options: Options, output: Output): P
   ]);
   const { desired, findings } = interpret(snapshot, options);
   if (desired === undefined) {
-    for (const finding of findings) output.err(`${finding.severity}: ${formatFinding(finding)}\n`);
-    output.err(`${configPlace(options)} is not valid, so there is no telling what should happen\n`);
+    const consequence = `${configPlace(options)} is not valid, so there is no telling what should happen`;
+    tellRefused(snapshot, findings, consequence, output);
     return 1;
   }
+  tellTaken(snapshot.remarks ?? [], defaultsNote(snapshot, options), output);
   const explanations = await Promise.all(
     matching.map(async (destination): Promise<Explanation> => {
       const { family } = destination;

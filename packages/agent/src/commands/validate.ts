@@ -4,34 +4,71 @@ import {
   families,
   fingerprint,
   formatDuration,
-  formatFinding,
   formatPrefix,
   formatSet,
+  hasErrors,
 } from "@ip-masq-agent/core";
 import { type Desired, interpret } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
 import type { Output } from "../output.ts";
+import { manifestConfig } from "../sources/manifest.ts";
 import { configPlace, snapshotNow } from "../sources/now.ts";
-import { takeSnapshot } from "../sources/snapshot.ts";
+import { SourceError } from "../sources/read.ts";
+import { type Snapshot, snapshotOf, takeSnapshot } from "../sources/snapshot.ts";
+import { type InputStream, isStandardInput, readStandardInput } from "../sources/standard-input.ts";
+import { tellRefused, tellTaken } from "./refused.ts";
 
-/** Says what a config means with these flags, or everything that is wrong with it; an empty path: the agent's. Exit code 0 or 1. */
-export async function validate(given: string, options: Options, output: Output): Promise<number> {
-  const path = given || configPlace(options);
-  const snapshot = given === "" ? await snapshotNow(options) : await takeSnapshot(given);
-  const { desired, findings } = interpret(snapshot, options);
+/**
+ * Says what a config means with these flags, or everything that is wrong with it. The path may be `-` for standard input,
+ * and the file a ConfigMap's manifest; an empty path: the agent's own config. Exit code 0 or 1; 2: a terminal is no input.
+ */
+export async function validate(
+  given: string,
+  options: Options,
+  output: Output,
+  input: InputStream = process.stdin,
+): Promise<number> {
+  const snapshot = given === "" ? await snapshotNow(options) : await givenSnapshot(given, input);
+  if (snapshot === undefined) {
+    output.err("ip-masq-agent: standard input is a terminal; pipe a config into it, or name a file\n");
+    return 2;
+  }
+  const path = given === "" ? configPlace(options) : isStandardInput(given) ? "standard input" : given;
+  const understood = interpret(snapshot, options);
+  const findings = understood.findings.toSorted(byPlace);
+  const desired = hasErrors(findings) ? undefined : understood.desired;
   if (options.output === "json") {
     output.out(`${JSON.stringify(asJson(desired, findings), undefined, 2)}\n`);
     return desired === undefined ? 1 : 0;
   }
-  for (const finding of findings.toSorted(byPlace)) output.err(`${finding.severity}: ${formatFinding(finding)}\n`);
   if (desired === undefined) {
     const errors = findings.filter(({ severity }) => severity === "error").length;
-    output.err(`${path}: not valid, ${errors} ${errors === 1 ? "error" : "errors"}\n`);
+    tellRefused(snapshot, findings, `${path}: not valid, ${errors} ${errors === 1 ? "error" : "errors"}`, output);
     return 1;
   }
+  tellTaken(findings, undefined, output);
   const files = snapshot.sources.map(({ file }) => file);
   output.out(describe(desired, files.length === 0 ? `${path} does not exist: the defaults` : files.join(", ")));
   return 0;
+}
+
+/** What is at a path that was named, or on standard input; undefined: that is a terminal. */
+async function givenSnapshot(path: string, input: InputStream): Promise<Snapshot | undefined> {
+  if (isStandardInput(path)) {
+    const source = await readStandardInput(input);
+    return source && unwrapped(snapshotOf([source]));
+  }
+  const snapshot = await takeSnapshot(path);
+  if (snapshot.missing?.kind !== "file") return unwrapped(snapshot);
+  const absent = { code: "no-config", file: path, reason: "does not exist", remedy: "check the path" };
+  return { ...snapshotOf(new SourceError({ severity: "error", ...absent })), missing: snapshot.missing };
+}
+
+/** The config in a manifest, where the one file is a manifest. */
+function unwrapped(snapshot: Snapshot): Snapshot {
+  const [source, ...others] = snapshot.sources;
+  const manifest = source === undefined || others.length > 0 ? undefined : manifestConfig(source);
+  return manifest === undefined ? snapshot : { ...snapshotOf(manifest.sources), remarks: manifest.findings };
 }
 
 function asJson(desired: Desired | undefined, findings: readonly Finding[]): object {

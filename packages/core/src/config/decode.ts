@@ -4,6 +4,7 @@ import type { Report } from "./collect.ts";
 import type { ExemptEntry } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { Finding, Severity } from "./finding.ts";
+import { manifestIn } from "./manifest.ts";
 import { duplicateKey } from "./problem.ts";
 import { type ConfigKey, findKey, nearestKey, shortestResyncMs } from "./schema.ts";
 import { describeValue, type ListValue, longestSentence, type MapEntry, shorten, type Value } from "./value.ts";
@@ -52,6 +53,11 @@ export function decodeFile(file: string, root: Value, options: DecodeOptions, si
       reason: `the file holds a ${root.kind} where keys and their values are expected`,
       remedy: "begin with a key, as in nonMasqueradeCIDRs:",
     });
+    return { file };
+  }
+  const manifest = manifestIn(root);
+  if (manifest !== undefined) {
+    report(decoder, manifest);
     return { file };
   }
   const seen = new Map<ConfigKey, MapEntry>();

@@ -3,7 +3,7 @@ import { parseJson } from "./json.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 import type { ReportProblem } from "./problem.ts";
 import type { Value } from "./value.ts";
-import { parseYaml } from "./yaml.ts";
+import { parseYaml, parseYamlDocuments } from "./yaml.ts";
 
 /** A config file's content, as found. */
 export interface ConfigSource {
@@ -25,7 +25,26 @@ const startsJson = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\
  * Bytes → one value with its lines. As in the Go original (k8s.io/apimachinery/pkg/util/yaml.ToJSON) the first character
  * decides: `{` means strict JSON, anything else YAML. Undefined where the text cannot be read at all.
  */
-export function parseDocument({ file, content }: ConfigSource, report: Report): Value | undefined {
+export function parseDocument(source: ConfigSource, report: Report): Value | undefined {
+  return parseWith(source, report, parseJson, (text, refuse) => parsePlainYaml(text) ?? parseYaml(text, refuse));
+}
+
+/** The same for a file that may hold several YAML documents; undefined where it cannot be read at all. */
+export function parseDocuments(source: ConfigSource, report: Report): readonly Value[] | undefined {
+  return parseWith(
+    source,
+    report,
+    (text, refuse) => {
+      const value = parseJson(text, refuse);
+      return value && [value];
+    },
+    parseYamlDocuments,
+  );
+}
+
+type Parse<T> = (text: string, refuse: ReportProblem) => T | undefined;
+
+function parseWith<T>({ file, content }: ConfigSource, report: Report, json: Parse<T>, yaml: Parse<T>): T | undefined {
   const refuse: ReportProblem = (problem) => report({ severity: "error", file, ...problem });
   if (content.byteLength > largestFile) {
     refuse({
@@ -37,9 +56,9 @@ export function parseDocument({ file, content }: ConfigSource, report: Report): 
   }
   const lenient = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
   // encoding/json reads a broken character as U+FFFD; go-yaml refuses the file.
-  if (startsJson.test(lenient)) return parseJson(lenient, refuse);
+  if (startsJson.test(lenient)) return json(lenient, refuse);
   const text = decodeText(content);
-  if (text !== undefined) return parsePlainYaml(text) ?? parseYaml(text, refuse);
+  if (text !== undefined) return yaml(text, refuse);
   refuse({ code: "encoding", reason: `the file is not ${encodingOf(content)} text`, remedy: "save it as UTF-8" });
   return undefined;
 }

@@ -24,13 +24,22 @@ const mostMergedKeys = 10_000;
  * a broken one undefined. Aliases share their value, so that a bomb of them costs nothing.
  */
 export function parseYaml(text: string, report: ReportProblem): Value | undefined {
+  return parseYamlWith(text, report, oneDocument);
+}
+
+/** The same for a file that may hold several documents, as a manifest does. */
+export function parseYamlDocuments(text: string, report: ReportProblem): readonly Value[] | undefined {
+  return parseYamlWith(text, report, ({ documents }) => documents);
+}
+
+function parseYamlWith<T>(text: string, report: ReportProblem, result: (builder: Builder) => T): T | undefined {
   const lines = lineIndex(text);
   const builder: Builder = { text, lines, report, frames: [], anchors: new Map(), documents: [], line: 1, merged: 0 };
   try {
     const control = forbidden.exec(text);
     if (control !== null) throw syntax(lines, lines.lineOf(control.index), "control characters are not allowed");
     for (const event of parseEvents(text, { maxDepth: deepestNesting })) take(builder, event);
-    return oneDocument(builder);
+    return result(builder);
   } catch (error) {
     report(problemOf(error, lines));
     return undefined;
