@@ -17,16 +17,20 @@ interface Candidate {
   readonly why: string;
 }
 
+export interface ChooseOptions extends BackendOptions {
+  /** Only a backend that can protect its rules is chosen, though the one made here need not. `protect: "on"` implies it. */
+  readonly mustProtect?: boolean;
+}
+
 /** Finds the first backend of the choice that can run here. Rejects with the first one's `BackendError` if none can. */
-export async function chooseBackend(
-  choice: BackendChoice,
-  options: BackendOptions,
-  signal: AbortSignal,
-): Promise<Choice> {
+export async function chooseBackend(choice: BackendChoice, given: ChooseOptions, signal: AbortSignal): Promise<Choice> {
+  const { mustProtect = given.protect === "on", ...options } = given;
   const failures: BackendError[] = [];
-  for (const { name, why } of await candidates(choice, signal)) {
+  for (const { name, why } of mustProtect ? protecting(choice) : await candidates(choice, signal)) {
     const backend = await createBackend(name, options);
     try {
+      if (mustProtect && options.protect !== "on")
+        await (await createBackend(name, { ...options, protect: "on" })).probe(signal);
       const capabilities = await backend.probe(signal);
       const former = await Promise.all(
         backendNames.filter((other) => other !== name).map((other) => createBackend(other, { chain: options.chain })),
@@ -44,6 +48,13 @@ export async function chooseBackend(
     message: `no backend can run here: ${failures.map((error) => `${error.backend}: ${error.message}`).join(" | ")}`,
     cause: first,
   });
+}
+
+/** With `--protect-rules=on` it is this backend or none: never rules that anybody can change. */
+function protecting(choice: BackendChoice): readonly Candidate[] {
+  const why =
+    choice === "auto" ? "--protect-rules=on, and nftables alone can protect its rules" : `--backend=${choice}`;
+  return [{ name: "nftables", why }];
 }
 
 async function candidates(choice: BackendChoice, signal: AbortSignal): Promise<readonly Candidate[]> {

@@ -46,7 +46,9 @@ async function chosen({ options, signal }: Node): Promise<readonly Diagnosis[]> 
     ];
   } catch (cause) {
     const { message } = asBackendError(cause, choice, "IPv4");
-    return [trouble("error", "backend", message, "the agent cannot write any rule", "install nftables, or iptables")];
+    const remedy =
+      protect === "on" ? "install nft 1.1 on kernel 6.9, or use --protect-rules=auto" : "install nftables, or iptables";
+    return [trouble("error", "backend", message, "the agent cannot write any rule", remedy)];
   }
 }
 

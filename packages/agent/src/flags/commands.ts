@@ -28,9 +28,11 @@ export const commands: readonly Command[] = [
     exitCodes: [[0, "ended as asked"], [1, "failed: --once could not put the rules in force"], wrongUsage],
   },
   {
-    ...{ name: "validate", arguments: "[PATH]", least: 0, most: 1 },
+    ...{ name: "validate", arguments: "[PATH|-]", least: 0, most: 1 },
     help: "say what a config means, or what is wrong with it",
-    details: ["PATH stands in for --config."],
+    details: [
+      "PATH stands in for --config; - is standard input. A ConfigMap's manifest is taken too, YAML or JSON, also as the only ConfigMap among other objects: its keys ip-masq*, else config, are what is read.",
+    ],
     exitCodes: [[0, "the config is valid"], [1, "the config is not valid"], wrongUsage],
   },
   {

@@ -12,6 +12,9 @@ export interface Options {
   readonly randomFully: boolean;
   readonly toPorts: readonly PortRange[];
   readonly config: string;
+  /** `config` was given by name, and is not the default: then a file is expected there. */
+  readonly configGiven: boolean;
+  readonly missingConfig: MissingChoice;
   /** Milliseconds; undefined: not given. */
   readonly resyncInterval: number | undefined;
   readonly strictConfig: boolean;
@@ -56,6 +59,10 @@ export type BackendChoice = (typeof backendChoices)[number];
 
 export const protectChoices = ["auto", "on", "off"] as const;
 export type ProtectChoice = (typeof protectChoices)[number];
+
+export const missingChoices = ["defaults", "keep", "fail"] as const;
+/** What is done where there is no config. */
+export type MissingChoice = (typeof missingChoices)[number];
 
 /** One flag: its place in the help, and how its text becomes an option's value. */
 export interface Flag extends FlagSyntax {

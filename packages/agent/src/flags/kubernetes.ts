@@ -37,7 +37,7 @@ export const kubernetesFlags: readonly Flag[] = [
       "cache-dir",
       "cacheDir",
       "/run/ip-masq-agent",
-      "Where copies of what was watched are kept, for a restart while the API server does not answer.",
+      "Where copies are kept for a restart: of what was watched, while the API server does not answer; with --missing-config=keep of the config, while there is none.",
     ],
     parsePath("a directory"),
   ),

@@ -126,9 +126,27 @@ describe("what is refused, with the flag, the value and a remedy", () => {
     [["status", "-o", "yaml"], "use text, json"],
     [["--protect-rules=yes"], "use auto, on, off"],
     [["--drift-check-interval=10ms"], "shorter than 100ms"],
+    [["--missing-config=ignore"], "use defaults, keep, fail"],
   ])("%j", (argv, message) => {
     expect(parse(...argv)).toContain(message);
   });
+});
+
+describe("--protect-rules=on with a backend that cannot protect", () => {
+  test.each(["iptables", "iptables-nft", "iptables-legacy"])("%s is refused, and each remedy is taken", (backend) => {
+    const problem = parse("--protect-rules=on", `--backend=${backend}`);
+    expect(problem).toBe(
+      `--protect-rules=on does not go with --backend=${backend}: rules of iptables cannot be protected; use --backend=nftables, or --protect-rules=auto`,
+    );
+    expect(parse("--protect-rules=on", "--backend=nftables")).toMatchObject({ options: { backend: "nftables" } });
+    expect(parse("--protect-rules=auto", `--backend=${backend}`)).toMatchObject({ options: { backend } });
+    expect(parse("--protect-rules=on")).toMatchObject({ options: { backend: "auto" } });
+  });
+});
+
+test("a path that is given is told from the default, also where it is the same", () => {
+  expect(parse()).toMatchObject({ options: { config: "/etc/config/ip-masq-agent", configGiven: false } });
+  expect(parse("--config=/etc/config/ip-masq-agent")).toMatchObject({ options: { configGiven: true } });
 });
 
 test("the help names every flag, and fits a terminal", () => {

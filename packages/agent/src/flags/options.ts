@@ -27,8 +27,14 @@ export function parseCommandLine(argv: readonly string[]): CommandLine | UsagePr
     if (!("value" in checked)) return refused(flag, text, checked);
     values[flag.option] = checked.value;
   }
-  if (parsed.values.has("config") && values.configMap !== undefined) {
+  values.configGiven = parsed.values.has("config");
+  if (values.configGiven === true && values.configMap !== undefined) {
     return { problem: "--config and --config-map both say where the config is; give one of them" };
+  }
+  if (values.protectRules === "on" && values.backend !== "nftables" && values.backend !== "auto") {
+    return {
+      problem: `--protect-rules=on does not go with --backend=${String(values.backend)}: rules of iptables cannot be protected; use --backend=nftables, or --protect-rules=auto`,
+    };
   }
   const ignored = ignoredFlags.filter(({ name }) => parsed.values.has(name));
   for (const flag of ignored) {

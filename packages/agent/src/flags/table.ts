@@ -1,4 +1,4 @@
-import { backendChoices, booleans, type Flag, protectChoices, valued } from "./flag.ts";
+import { backendChoices, booleans, type Flag, missingChoices, protectChoices, valued } from "./flag.ts";
 import type { FlagSyntax } from "./go-flags.ts";
 import { kubernetesFlags } from "./kubernetes.ts";
 import {
@@ -46,9 +46,20 @@ export const agentFlags: readonly Flag[] = [
       "config",
       "config",
       "/etc/config/ip-masq-agent",
-      "The config file, or a directory of files ip-masq*. No file: the defaults.",
+      "The config file, or a directory of files ip-masq*. Without a file at the default path, the defaults; a path that is given must exist, and the agent waits for it.",
     ],
     parsePath("a file or a directory"),
+  ),
+  valued(
+    "Config",
+    "WHAT",
+    [
+      "missing-config",
+      "missingConfig",
+      "defaults",
+      "What applies where there is no config: defaults; keep (the last good one, also after a restart, from a copy in --cache-dir); fail (a start waits for a config, a running agent keeps the last good one).",
+    ],
+    parseChoice(missingChoices),
   ),
   valued(
     "Config",
