@@ -40,6 +40,18 @@ describe("convergence", () => {
     expect(backend.kernel.lines.get("IPv4")?.[0]).toBe("exempt 10.0.0.0/9");
   });
 
+  test("a comparison that is asked for comes at once, of every family that is on, though a retry waits", async () => {
+    const { loop, clock, backend, synced } = await start({ retryFirstMs: 30_000, minimumGapMs: 0 });
+    backend.faults.fail("apply", "other", "IPv4");
+    loop.setPolicy(dual, "start");
+    await loop.idle();
+    loop.compare();
+    await loop.idle();
+    clock.advance(0);
+    expect(synced()).toEqual(["start failed", "hint applied"]);
+    expect(synced("IPv6")).toEqual(["start applied", "hint in_sync"]);
+  });
+
   test("passes keep the minimum gap", async () => {
     const { loop, clock, synced } = await start({ minimumGapMs: 100 });
     loop.setPolicy(first, "start");

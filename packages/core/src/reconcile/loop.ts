@@ -23,6 +23,8 @@ export interface Loop {
   setDriftCheckInterval(milliseconds: number | undefined): void;
   /** Something may have changed in the kernel, of one family or any. Means nothing before the first policy. */
   hint(family?: Family, by?: Culprit): void;
+  /** Compares every family that is on at once, whatever waits or is held back: somebody asks for it. */
+  compare(): void;
   /** Resolves when no pass is running or asked for (a pending resync or retry does not count). */
   idle(): Promise<ReadonlyMap<Family, SyncResult>>;
   /** Every family that is on has its policy in force, and it was observed so. */
@@ -194,6 +196,13 @@ export function createLoop(options: LoopOptions): Loop {
       for (const track of tracks) {
         if (!track.on || (family !== undefined && family !== track.family)) continue;
         track.by = by ?? track.by;
+        request(track, "hint");
+      }
+    },
+    compare() {
+      for (const track of tracks) {
+        if (!track.on) continue;
+        track.heldUntil = Number.NEGATIVE_INFINITY;
         request(track, "hint");
       }
     },
