@@ -12,11 +12,20 @@ export function askAgent(address: ListenAddress | undefined): Promise<AgentAnswe
   return askPage(address, "/statusz", (page) => (page["kind"] === "Statusz" ? (page as unknown as Status) : undefined));
 }
 
-/** Asks the agent on this node for its flags, defaults too, by name. */
-export function askFlags(address: ListenAddress | undefined): Promise<AgentAnswer<ReadonlyMap<string, string>>> {
-  return askPage(address, "/flagz", ({ kind, flags }) =>
+/** The agent's flags, defaults too, by name; and the names of those that it was given. */
+export interface AgentFlags {
+  readonly values: ReadonlyMap<string, string>;
+  readonly given: ReadonlySet<string>;
+}
+
+/** Asks the agent on this node for its flags. */
+export function askFlags(address: ListenAddress | undefined): Promise<AgentAnswer<AgentFlags>> {
+  return askPage(address, "/flagz", ({ kind, flags, given }) =>
     kind === "Flagz" && typeof flags === "object" && flags !== null
-      ? new Map(Object.entries(flags).map(([name, value]) => [name, String(value)]))
+      ? {
+          values: new Map(Object.entries(flags).map(([name, value]) => [name, String(value)])),
+          given: new Set(Array.isArray(given) ? given.map(String) : []),
+        }
       : undefined,
   );
 }

@@ -1,5 +1,6 @@
 import { type Config, derivePolicy, type Finding, hasErrors, type Policy, readConfig } from "@ip-masq-agent/core";
 import type { Options } from "./flags/flag.ts";
+import { meaningOf, missingFinding } from "./sources/missing.ts";
 import type { Added, Snapshot } from "./sources/snapshot.ts";
 
 /** What the files and the flags ask for, together. */
@@ -17,15 +18,24 @@ export interface Interpretation {
   readonly findings: readonly Finding[];
 }
 
-/** Reads a snapshot by the flags. Refuses whole: no part of a config with an error in it is taken. */
-export function interpret(snapshot: Snapshot, options: Options): Interpretation {
-  if (snapshot.error !== undefined) return { desired: undefined, findings: [snapshot.error.finding] };
-  const { config, findings } = readConfig(snapshot.sources, {
+/**
+ * Reads a snapshot by the flags. Refuses whole: no part of a config with an error in it is taken. `had`: an agent asks
+ * that has had a config; see `meaningOf`.
+ */
+export function interpret(snapshot: Snapshot, options: Options, had = false): Interpretation {
+  const { missing, remarks = [] } = snapshot;
+  if (snapshot.error !== undefined) return { desired: undefined, findings: [...remarks, snapshot.error.finding] };
+  const absent = missing && missingFinding(missing, options, had);
+  const said = [...remarks, ...(absent === undefined ? [] : [absent])];
+  if (missing !== undefined && meaningOf(missing, options, had) !== "defaults")
+    return { desired: undefined, findings: said };
+  const { config, findings: found } = readConfig(snapshot.sources, {
     reservedRanges: options.nomasqAllReservedRanges,
     strict: options.strictConfig,
     enableIPv6: options.enableIPv6,
     resyncIntervalMs: options.resyncInterval,
   });
+  const findings = [...said, ...found];
   if (config === undefined || hasErrors(findings)) return { desired: undefined, findings };
   const { added } = snapshot;
   const { resyncIntervalMs } = config;

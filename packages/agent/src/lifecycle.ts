@@ -5,6 +5,8 @@ export interface Lifecycle extends AsyncDisposable {
   /** Resolves with the signal's name, or with what `stop` was given. */
   readonly stopped: Promise<string>;
   stop(why: string): void;
+  /** From now on SIGHUP calls this, and does not end the process. */
+  onHangup(listener: () => void): void;
   /** Registers something to be ended; gives it back. */
   use<T extends Disposable | AsyncDisposable>(resource: T): T;
 }
@@ -35,6 +37,12 @@ export function createLifecycle(): Lifecycle {
     signal: controller.signal,
     stopped: promise,
     stop,
+    onHangup(listener) {
+      process.on("SIGHUP", listener);
+      stack.defer(() => {
+        process.off("SIGHUP", listener);
+      });
+    },
     use: (resource) => stack.use(resource),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

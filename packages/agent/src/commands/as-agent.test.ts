@@ -8,12 +8,27 @@ import { asAgent } from "./as-agent.ts";
 let server: HttpServer | undefined;
 afterEach(() => server?.[Symbol.asyncDispose]());
 
+const statusParts = {
+  ...{ apiVersion: "ip-masq-agent/v1alpha1", metadata: { name: "ip-masq-agent" }, paths: [] },
+  ...{ startTime: "", uptimeSeconds: 0, binaryVersion: "", commit: "", nodeVersion: "" },
+  ...{ config: { path: "", files: [], warnings: [], watches: [] }, families: [], drifts: [] },
+} satisfies Partial<Status>;
+
 /** A command beside an agent that was given these flags. */
 async function beside(agentsFlags: Readonly<Record<string, string>>, ...argv: readonly string[]) {
+  return besideOne({}, agentsFlags, ...argv);
+}
+
+/** The same beside an agent of this state. */
+async function besideOne(
+  state: Pick<Partial<Status>, "config">,
+  agentsFlags: Readonly<Record<string, string>>,
+  ...argv: readonly string[]
+) {
   const pages = pagesOf({
     given: new Map(Object.entries(agentsFlags)),
     desired: () => undefined,
-    status: () => ({}) as Status,
+    status: () => ({ kind: "Statusz", ...statusParts, ...state }) as Status,
   });
   server = await startServer({ host: "127.0.0.1", port: 0 }, pages);
   const words = [...argv, "--as-agent", `--metrics-address=127.0.0.1:${server.port}`];
@@ -36,6 +51,21 @@ test("a config of one's own stands in for the agent's ConfigMap", async () => {
   await server?.[Symbol.asyncDispose]();
   expect(await beside(flags, "plan", "--config=./next.yaml")).toMatchObject({
     options: { config: "./next.yaml", configMap: undefined },
+  });
+});
+
+test("a path that the agent was given must exist, the default path too; one that was not need not", async () => {
+  const path = "/etc/config/ip-masq-agent";
+  expect(await beside({ config: path }, "plan")).toMatchObject({ options: { config: path, configGiven: true } });
+  await server?.[Symbol.asyncDispose]();
+  expect(await beside({}, "plan")).toMatchObject({ options: { config: path, configGiven: false } });
+});
+
+test("where the agent has lost its config and is on the defaults, commands are too", async () => {
+  const missing = { since: "", inForce: "defaults", why: "" } as const;
+  const config = { path: "/c", files: [], warnings: [], watches: [], missing };
+  expect(await besideOne({ config }, { config: "/c" }, "plan")).toMatchObject({
+    options: { config: "/c", configGiven: false },
   });
 });
 

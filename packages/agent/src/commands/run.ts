@@ -20,7 +20,9 @@ export async function run(
   await using lifecycle = createLifecycle();
   const enabled: readonly Family[] = options.enableIPv6 ? families : ["IPv4"];
   const metrics = createMetrics(build, enabled, systemClock);
-  const agent = createAgent({ options, enabled, metrics, logger, lifecycle });
+  const agent = createAgent({ options, enabled, metrics, logger, lifecycle, clock: systemClock });
+  // Before all else, so that it never ends the agent; one pass is over soon, and is ended by it as any command is.
+  if (!options.once) lifecycle.onHangup(() => agent.readAndCompareNow());
   logger.info({ ...build, backend: options.backend, config: options.config }, "ip-masq-agent starts");
   if (ignoredFlags.length > 0)
     logger.info({ flags: ignoredFlags }, "klog flags without effect here; use --v and --log-format");

@@ -25,9 +25,11 @@ export const config: Check = {
         finding.severity,
         "config",
         formatFinding(finding).replace(/; [^;]*$/, ""),
-        finding.severity === "error"
-          ? "an agent that starts now leaves the kernel as it is; one that runs keeps the last good config"
-          : "the agent takes the config, but perhaps not as it was meant",
+        snapshot.missing !== undefined && finding.file === snapshot.missing.place
+          ? whyMissing(finding.severity)
+          : finding.severity === "error"
+            ? "an agent that starts now leaves the kernel as it is; one that runs keeps the last good config"
+            : "the agent takes the config, but perhaps not as it was meant",
         finding.remedy,
       ),
     );
@@ -43,6 +45,12 @@ export const config: Check = {
     ];
   },
 };
+
+function whyMissing(severity: "error" | "warning"): string {
+  return severity === "error"
+    ? "an agent that starts now waits for it, and leaves the kernel as it is"
+    : "the config that the node is meant to have is not in force";
+}
 
 function allExempt({ policy }: Desired): readonly Diagnosis[] {
   return [policy.IPv4, policy.IPv6].flatMap((own) =>

@@ -7,6 +7,8 @@ export interface Health {
   stalledMs(): number;
   /** Why no valid policy is in force and observed so; undefined: one is. */
   notReady(): string | undefined;
+  /** What to say of an agent that is ready all the same; undefined: nothing. */
+  remark?(): string | undefined;
 }
 
 /**
@@ -30,7 +32,9 @@ export function routesOf(metrics: Metrics, health: Health): Routes {
     },
     "/readyz": () => {
       const reason = health.notReady();
-      return reason === undefined ? { status: 200, body: "ok\n" } : { status: 503, body: `not ready: ${reason}\n` };
+      if (reason !== undefined) return { status: 503, body: `not ready: ${reason}\n` };
+      const remark = health.remark?.();
+      return { status: 200, body: remark === undefined ? "ok\n" : `ok, but: ${remark}\n` };
     },
   };
 }

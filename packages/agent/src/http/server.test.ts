@@ -48,6 +48,12 @@ describe("the paths", () => {
   });
 });
 
+test("an agent that is ready and has something to say says it, and is ready", async () => {
+  const { server, get } = await serve({ remark: () => "/c: does not exist any more" });
+  await using _server = server;
+  expect(await get("/readyz")).toMatchObject({ status: 200, body: "ok, but: /c: does not exist any more\n" });
+});
+
 test("a port that is taken is named, with the flag and what to do", async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));

@@ -7,6 +7,7 @@ import type { Fleet, Place } from "./fleet.ts";
 import { gather } from "./gather.ts";
 import type { Screen } from "./progress.ts";
 import { status } from "./status.ts";
+import { summaryOf } from "./summary.ts";
 
 interface Told {
   readonly backend?: string;
@@ -51,6 +52,16 @@ function made(nodes: Readonly<Record<string, Told | string>>) {
   const question = { fleet, parallel: 2, output: "text", screen } as const;
   return { question, fleet, screen, words, text: () => out.join(""), errors: () => err.join("") };
 }
+
+test("how old a drift is, the agent says: neither its wall clock nor ours may be right", () => {
+  const status = statusOf({ drifts: 3 }) as Status;
+  const drifts = [
+    { ...status.drifts[0], at: "1999-01-01T00:00:00Z", ageSeconds: 60 },
+    { ...status.drifts[0], at: new Date().toISOString(), ageSeconds: 4_000 },
+    { ...status.drifts[0], at: new Date().toISOString() },
+  ] as Status["drifts"];
+  expect(summaryOf({ ...status, drifts }, Date.now()).drifts).toBe(2);
+});
 
 describe("status", () => {
   test("a row for each node; all alike and in sync is 0", async () => {

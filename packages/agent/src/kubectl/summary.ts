@@ -18,13 +18,15 @@ export interface Summary {
   readonly refused?: string;
 }
 
-const hourMs = 3_600_000;
+const hourSeconds = 3_600;
 /** As many drifts as an agent keeps. */
 const kept = 50;
 
-/** `now`: the agent's own time would be better, but is not told; a minute of difference is of no matter in an hour. */
+/** `now`: for agents that do not tell how old a drift is; milliseconds since the epoch. */
 export function summaryOf(status: Status, now: number): Summary {
-  const drifts = status.drifts.filter(({ at }) => now - Date.parse(at) < hourMs).length;
+  const drifts = status.drifts.filter(
+    ({ at, ageSeconds = (now - Date.parse(at)) / 1000 }) => ageSeconds < hourSeconds,
+  ).length;
   const refused = status.config.refused?.[0];
   return {
     backend: status.backend?.name ?? "none",

@@ -17,16 +17,10 @@ export function configMapText({ namespace, name }: ConfigMapName): string {
   return `configmap ${namespace}/${name}`;
 }
 
-/** What a ConfigMap says, as files of that content would. No ConfigMap: the defaults, but perhaps its name was mistaken. */
+/** What a ConfigMap says, as files of that content would. */
 export function configMapSnapshot(where: ConfigMapName, object: unknown): Snapshot {
-  if (object === undefined || object === null) {
-    const absent = {
-      ...({ severity: "warning", code: "no-config-map", file: configMapText(where) } as const),
-      reason: "does not exist, so the defaults are in force",
-      remedy: "name the ConfigMap that there is with --config-map, or create this one",
-    };
-    return { ...snapshotOf([]), added: { entries: [], findings: [absent] } };
-  }
+  if (object === undefined || object === null)
+    return { ...snapshotOf([]), missing: { place: configMapText(where), kind: "configmap" } };
   const found = contents(object);
   const key = keys.find((one) => found.has(one));
   const content = key === undefined ? undefined : found.get(key);

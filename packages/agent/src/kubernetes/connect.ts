@@ -74,8 +74,6 @@ export async function connect({ options, metrics, logger, use, ...rest }: Connec
     onApiFailure: (resource, reason) => metrics.apiFailed(resource, reason),
     onCopyTaken: (object, copiedAt) =>
       logger.warn({ object, copiedAt }, "the API server does not give it: the cached copy of that time is in force"),
-    onCopyTrouble: (file, cause) =>
-      logger.warn({ file, err: cause }, "no copy can be kept for a restart while the API server does not answer"),
   });
   return { inputs: use(inputs), ...(tell && { tell }) };
 }

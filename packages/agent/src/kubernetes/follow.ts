@@ -1,7 +1,7 @@
 import type { Clock } from "@ip-masq-agent/core";
+import type { CachedCopy } from "../sources/cached-copy.ts";
 import type { Api } from "./api.ts";
 import type { ApiError } from "./api-error.ts";
-import type { CachedCopy } from "./cached-copy.ts";
 import { type Watched, type WatchState, watchObject } from "./watch-object.ts";
 
 /** An object as it is followed: as the API has it, or as an earlier process of this node last saw it. */
@@ -21,11 +21,15 @@ export interface FollowOptions {
   onChange(followed: Followed): void;
   onState(state: WatchState): void;
   onFailure(error: ApiError): void;
+  /** There is a copy, but it is damaged, or of something else. */
+  onCopyIgnored(why: string): void;
 }
 
 export interface Following extends AsyncDisposable {
   /** The object; the cached copy where the API does not answer soon; undefined where there is neither. */
   readonly first: Promise<Followed | undefined>;
+  /** Asks the API again at once, where the next try is waited for. */
+  again(): void;
 }
 
 /** How long a start waits for the API before it takes the cached copy. */
@@ -64,7 +68,8 @@ export function follow({ api, object, copy, clock, ...on }: FollowOptions): Foll
     const patience = clock.timer(patienceMs, () => resolve(undefined));
     await seen;
     patience[Symbol.dispose]();
-    const kept = fresh === undefined ? await copy.read() : undefined;
+    const { copy: kept, ignored } = fresh === undefined ? await copy.read() : {};
+    if (ignored !== undefined && fresh === undefined) on.onCopyIgnored(ignored);
     begun = true;
     // The API may have answered while the copy was read.
     return fresh ?? (kept && { object: kept.object, copiedAt: kept.savedAt });
@@ -72,6 +77,7 @@ export function follow({ api, object, copy, clock, ...on }: FollowOptions): Foll
 
   return {
     first: first(),
+    again: () => watch.again(),
     async [Symbol.asyncDispose]() {
       deletion?.[Symbol.dispose]();
       await watch[Symbol.asyncDispose]();

@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open as openFile, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { interpret } from "../desired.ts";
 import { parseCommandLine } from "../flags/options.ts";
@@ -67,6 +68,8 @@ async function open(objects: { configMap?: object; node?: object } | "silent", n
       onChange: (snapshot) => changes.push(snapshot),
       onCopyTaken: (object, copiedAt) => said.push(`${object} of ${copiedAt}`),
       onCopyTrouble: (file) => said.push(`no copy at ${file}`),
+      onCopyIgnored: (file, why) => said.push(`${file} ${why}`),
+      keepIn: undefined,
       ...{ onTrouble() {}, onWatch() {}, onApiFailure() {} },
     }),
   );
@@ -164,13 +167,13 @@ describe("the config through the API", () => {
     );
     const read = async () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
-      return { savedAt: "2026-01-01T00:00:00Z", object: configMapObject(1, { config: "stale" }) };
+      return { copy: { savedAt: "2026-01-01T00:00:00Z", object: configMapObject(1, { config: "stale" }) } };
     };
     const following = stack.use(
       follow({
         ...{ api: server.api, object: watchedConfigMap(configMap), clock: hurried() },
         copy: { file: "", read, write: async () => {} },
-        ...{ onChange() {}, onState() {}, onFailure() {} },
+        ...{ onChange() {}, onState() {}, onFailure() {}, onCopyIgnored() {} },
       }),
     );
     expect((await following.first)?.object).toMatchObject({ data: { config: "fresh" } });
@@ -208,6 +211,48 @@ describe("the node's own pod ranges", () => {
     const later = await open({ configMap: config }, "n1");
     expect(exempt(later.inputs.now())?.[1]).toBe("12/24 node n1, spec.podCIDRs");
     expect(later.said).toEqual([expect.stringContaining("node n1 of 20")]);
+  });
+
+  test("a Node that comes while its copy is read wins over the copy", async () => {
+    let tellNode: ((object: object) => void) | undefined;
+    const server = stack.use(
+      await openTestApi(({ query, response }) => {
+        if (query.get("watch") !== "true") {
+          json(response, 200, { metadata: { resourceVersion: "10" }, items: [] });
+          return;
+        }
+        response.writeHead(200).flushHeaders();
+        tellNode = (object) => response.write(`${JSON.stringify({ type: "ADDED", object })}\n`);
+      }),
+    );
+    const cacheDirectory = join(directory, "cache");
+    await mkdir(cacheDirectory);
+    await writeFile(join(directory, "ip-masq-agent"), good);
+    // A pipe in the copy's place: the copy is being read for as long as nobody writes to it.
+    await execa("mkfifo", [join(cacheDirectory, "node.json")], { timeout: 5_000 });
+    const said: string[] = [];
+    const opening = openClusterInputs({
+      ...{
+        api: server.api,
+        path: join(directory, "ip-masq-agent"),
+        clock: hurried(),
+        configMap: undefined,
+        node: "n1",
+      },
+      ...{ cacheDirectory, keepIn: undefined, onChange() {}, onTrouble() {}, onWatch() {}, onApiFailure() {} },
+      ...{ onCopyTaken: () => said.push("copy taken"), onCopyTrouble() {}, onCopyIgnored() {} },
+    });
+    // Opens when the copy is being read.
+    const pipe = await openFile(join(cacheDirectory, "node.json"), "w");
+    await expect.poll(() => tellNode).toBeDefined();
+    tellNode?.(node({ podCIDRs: ["13.7.0.0/24"] }));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const old = { of: "node n1", savedAt: "2026-01-01T00:00:00Z", object: { spec: { podCIDRs: ["12.7.0.0/24"] } } };
+    await pipe.writeFile(JSON.stringify(old));
+    await pipe.close();
+    const inputs = stack.use(await opening);
+    expect(exempt(inputs.now())?.[1]).toBe("13/24 node n1, spec.podCIDRs");
+    expect({ said, copiedAt: inputs.watches()[0]?.copiedAt }).toEqual({ said: [], copiedAt: undefined });
   });
 
   test("a Node that is not there is an error; one without ranges a warning", async () => {

@@ -1,12 +1,12 @@
 import type { Clock } from "@ip-masq-agent/core";
 import type { ConfigMapName } from "../flags/flag.ts";
-import type { Inputs, InputsOptions, WatchStatus } from "../sources/inputs.ts";
+import { type CachedCopy, cachedCopy } from "../sources/cached-copy.ts";
+import { type Inputs, type InputsOptions, keepConfig, type WatchStatus } from "../sources/inputs.ts";
 import { SourceError } from "../sources/read.ts";
 import { type Snapshot, snapshotOf } from "../sources/snapshot.ts";
-import { watchConfig } from "../sources/watch.ts";
+import { type ConfigWatch, watchConfig } from "../sources/watch.ts";
 import type { Api } from "./api.ts";
 import type { ApiReason } from "./api-error.ts";
-import { type CachedCopy, cachedCopy } from "./cached-copy.ts";
 import { configMapSnapshot, configMapText, essence, watchedConfigMap } from "./config-map.ts";
 import { type Followed, type Following, follow } from "./follow.ts";
 import { podCidrEssence, watchedNode, withPodCidrs } from "./pod-cidrs.ts";
@@ -23,7 +23,6 @@ export interface ClusterInputsOptions extends InputsOptions {
   onApiFailure(resource: string, reason: ApiReason): void;
   /** The API did not answer: the copy of this time is in use. */
   onCopyTaken(object: string, copiedAt: string): void;
-  onCopyTrouble(file: string, cause: unknown): void;
 }
 
 /** Names of the cached copies. */
@@ -43,6 +42,10 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   let nodeSeen: Followed | undefined;
   let configSeen: Followed | undefined;
   let latest: Snapshot | undefined;
+  let fileWatch: ConfigWatch | undefined;
+  const keptFiles = stack.use(keepConfig(options));
+  /** Watches that have told of a change since the start. */
+  const told = new Set<number>();
 
   function followed(name: string, object: Watched, copy: CachedCopy, take: (seen: Followed) => void): Following {
     const at = watches.push({ object: name, state: "starting" }) - 1;
@@ -50,6 +53,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
       follow({
         ...{ api: options.api, object, copy, clock },
         onChange(seen) {
+          told.add(at);
           const { copiedAt: _, ...rest } = watches[at] ?? { object: name, state: "starting" };
           watches[at] = rest;
           take(seen);
@@ -62,6 +66,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
           options.onWatch(object.resource, name, state);
         },
         onFailure: (error) => options.onApiFailure(object.resource, error.reason),
+        onCopyIgnored: (why) => options.onCopyIgnored(copy.file, why),
       }),
     );
   }
@@ -69,6 +74,8 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   async function begin(at: number, following: Following, take: (seen: Followed) => void): Promise<void> {
     const first = await following.first;
     const seen = (at === nodeAt && first?.object === undefined ? await copiedNode() : undefined) ?? first;
+    // A Node that is there again by the time the copy has been read: what the API says of it counts.
+    if (at === nodeAt && told.has(at) && nodeSeen?.object !== undefined) return;
     if (seen?.copiedAt !== undefined) {
       const { object, state } = watches[at] ?? { object: "", state: "starting" };
       watches[at] = { ...watches[at], object, state, copiedAt: seen.copiedAt };
@@ -79,8 +86,15 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
 
   /** A Node that was deleted keeps its pod CIDRs for a restart too. */
   async function copiedNode(): Promise<Followed | undefined> {
-    const kept = await nodeCopy.read();
+    const { copy: kept, ignored } = await nodeCopy.read();
+    if (ignored !== undefined) options.onCopyIgnored(nodeCopy.file, ignored);
     return kept && { object: kept.object, copiedAt: kept.savedAt };
+  }
+
+  async function copiedConfigMap(where: ConfigMapName): Promise<Snapshot | undefined> {
+    const { copy: kept, ignored } = await configCopy.read();
+    if (ignored !== undefined) options.onCopyIgnored(configCopy.file, ignored);
+    return kept && { ...configMapSnapshot(where, kept.object), copiedAt: kept.savedAt };
   }
 
   function takeConfig(seen: Followed): void {
@@ -92,7 +106,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
     // A Node object that is gone is a node on its way out; its pods are not to be masqueraded meanwhile.
     if (seen.object === undefined && nodeSeen?.object !== undefined) return;
     nodeSeen = seen;
-    if (seen.object !== undefined && seen.copiedAt === undefined) void keep(nodeCopy, podCidrEssence(seen.object));
+    if (seen.object !== undefined && seen.copiedAt === undefined) keep(nodeCopy, podCidrEssence(seen.object));
   }
 
   /** What an API server says that is back is most often what was known before. */
@@ -121,7 +135,12 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   }
 
   let troubled = false;
-  async function keep(copy: CachedCopy, object: unknown): Promise<void> {
+  let keeping: Promise<void> = Promise.resolve();
+  function keep(copy: CachedCopy, object: unknown): void {
+    keeping = Promise.all([keeping, write(copy, object)]).then(() => {});
+  }
+
+  async function write(copy: CachedCopy, object: unknown): Promise<void> {
     try {
       await copy.write({ savedAt: new Date(clock.wall()).toISOString(), object });
     } catch (cause) {
@@ -133,7 +152,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   const configWatch = configMap && followed(configName, watchedConfigMap(configMap), configCopy, takeConfig);
   const nodeWatch = node === undefined ? undefined : followed(nodeName, watchedNode(node), nodeCopy, takeNode);
   if (configMap === undefined) {
-    const watch = stack.use(
+    fileWatch = stack.use(
       await watchConfig({
         ...{ path, clock, onTrouble: options.onTrouble },
         onChange(snapshot) {
@@ -142,7 +161,7 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
         },
       }),
     );
-    config = watch.first;
+    config = fileWatch.first;
   }
   await Promise.all([
     configWatch ? begin(0, configWatch, takeConfig) : undefined,
@@ -152,24 +171,29 @@ export async function openClusterInputs(options: ClusterInputsOptions): Promise<
   const kept = stack.move();
   return {
     now: () => latest ?? combine(),
+    async readNow() {
+      configWatch?.again();
+      nodeWatch?.again();
+      await fileWatch?.readNow();
+    },
     accepted(snapshot) {
-      if (
-        snapshot === latest &&
-        configMap !== undefined &&
-        configSeen !== undefined &&
-        configSeen.copiedAt === undefined
-      )
-        void keep(configCopy, essence(configSeen.object));
+      if (snapshot !== latest) return;
+      if (configMap === undefined) keptFiles.accepted(snapshot);
+      else if (configSeen !== undefined && configSeen.copiedAt === undefined)
+        keep(configCopy, essence(configSeen.object));
     },
     async lastGood() {
-      const kept = configMap && (await configCopy.read());
-      if (kept === undefined || configMap === undefined) return undefined;
-      const own = configMapSnapshot(configMap, kept.object);
+      const own = configMap === undefined ? await keptFiles.lastGood() : await copiedConfigMap(configMap);
+      if (own === undefined) return undefined;
       if (node === undefined || nodeSeen === undefined) return node === undefined ? own : undefined;
       return withPodCidrs(own, node, nodeSeen.object);
     },
     watches: () => watches,
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      await kept.disposeAsync();
+      // What was accepted just before the end is written.
+      await keeping;
+    },
   };
 }
 

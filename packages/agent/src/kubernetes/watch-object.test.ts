@@ -4,7 +4,7 @@ import type { ApiError } from "./api-error.ts";
 import { watchedConfigMap } from "./config-map.ts";
 import { recordOf } from "./object.ts";
 import { type Asking, configMapObject, hurried, json, openTestApi, type TestApi } from "./test-api.ts";
-import { type WatchState, watchObject } from "./watch-object.ts";
+import { type ObjectWatch, type WatchState, watchObject } from "./watch-object.ts";
 
 let disposables: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -20,7 +20,7 @@ interface Run {
   readonly watches: () => readonly Asking[];
   readonly lists: () => readonly Asking[];
   readonly clock: ReturnType<typeof hurried>;
-  readonly watch: AsyncDisposable;
+  readonly watch: ObjectWatch;
 }
 
 /** A watch of a ConfigMap, and an API server that answers lists and watches so. */
@@ -181,6 +181,24 @@ describe("watchObject", () => {
     await expect.poll(() => run.failures.length, { timeout: 10_000 }).toBeGreaterThan(3);
     expect(run.states.every(({ up }) => up)).toBe(true);
     expect(run.lists()).toHaveLength(1);
+  });
+
+  test("asked to, it asks again at once, and does nothing where it watches", async () => {
+    const run = await start(
+      ({ response }, nth) =>
+        nth === 1
+          ? json(response, 429, { kind: "Status", message: "busy" }, { "retry-after": "3600" })
+          : json(response, 200, listOf(10, configMapObject(7, { config: "a" }))),
+      open,
+    );
+    await expect.poll(() => run.failures.length).toBe(1);
+    await expect.poll(() => run.clock.pending()).toBeGreaterThan(0);
+    run.watch.again();
+    await expect.poll(() => run.seen).toEqual(["a"]);
+    await expect.poll(() => run.watches().length).toBe(1);
+    run.watch.again();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect({ lists: run.lists().length, watches: run.watches().length }).toEqual({ lists: 2, watches: 1 });
   });
 
   test("silence is no failure before the watch has outlived the time that it asked for", async () => {

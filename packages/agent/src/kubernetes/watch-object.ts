@@ -29,6 +29,11 @@ export interface ObjectWatchOptions {
   onFailure(error: ApiError): void;
 }
 
+export interface ObjectWatch extends AsyncDisposable {
+  /** Ends the wait for the next try, where there is one. */
+  again(): void;
+}
+
 /** How long the API server is asked to keep a watch, seconds: at random in between, so that they do not all end at once. */
 const watchSeconds = { least: 300, most: 600 } as const;
 /**
@@ -46,7 +51,7 @@ const pace = { firstMs: 500, capMs: 30_000 } as const;
  * a lost event is found within minutes. By the name of the object the API server picks the watchers to tell, and etcd
  * reads one key: 5,000 nodes cost it 5,000 idle connections.
  */
-export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
+export function watchObject(options: ObjectWatchOptions): ObjectWatch {
   const { api, object, clock, random } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -55,6 +60,7 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
   let told: string | undefined;
   let failures = 0;
   let openedAt: number | undefined;
+  let wakeUp: (() => void) | undefined;
 
   const asked = (verb: Asked["verb"]): Asked => ({
     ...{ verb, resource: object.resource },
@@ -142,12 +148,15 @@ export function watchObject(options: ObjectWatchOptions): AsyncDisposable {
     const wake = () => resolve();
     using _timer = clock.timer(milliseconds, wake);
     signal.addEventListener("abort", wake);
+    wakeUp = wake;
     await promise;
+    wakeUp = undefined;
     signal.removeEventListener("abort", wake);
   }
 
   const running = run();
   return {
+    again: () => wakeUp?.(),
     async [Symbol.asyncDispose]() {
       stopping.abort(new Error("stopped"));
       await running;

@@ -5,6 +5,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 export function configMetrics(registry: Registry): {
   loaded(policy: Policy, hash: string, warnings: number, at: number): void;
   refused(): void;
+  missing(isMissing: boolean): void;
 } {
   const registers = [registry];
   const reloads = new Counter({
@@ -15,7 +16,12 @@ export function configMetrics(registry: Registry): {
   });
   const successful = new Gauge({
     name: "ip_masq_agent_config_last_reload_successful",
-    help: "1 if the config was valid when it was last read, else 0.",
+    help: "1 if the config was valid when it was last read, or there was none; else 0.",
+    registers,
+  });
+  const missing = new Gauge({
+    name: "ip_masq_agent_config_missing",
+    help: "1 while there is no config although one is called for: it is named by --config or --config-map, required by --missing-config=fail, or was there since the agent's start (with keep, also before); else 0.",
     registers,
   });
   const successAt = new Gauge({
@@ -65,6 +71,11 @@ export function configMetrics(registry: Registry): {
     refused() {
       reloads.inc({ result: "failure" });
       successful.set(0);
+    },
+    missing(isMissing) {
+      missing.set(isMissing ? 1 : 0);
+      // What is not there was not refused.
+      if (isMissing) successful.set(1);
     },
   };
 }

@@ -27,6 +27,7 @@ const table: readonly (readonly [string, string, string])[] = [
   ["exempts_everything", "gauge", "ip_family"],
   ["config_reloads_total", "counter", "result"],
   ["config_last_reload_successful", "gauge", ""],
+  ["config_missing", "gauge", ""],
   ["config_last_reload_success_timestamp_seconds", "gauge", ""],
   ["config_info", "gauge", "hash"],
   ["config_warnings", "gauge", ""],

@@ -14,6 +14,8 @@ export interface Metrics {
   onEvent(event: ReconcileEvent): void;
   configLoaded(policy: Policy, hash: string, warnings: number): void;
   configRefused(): void;
+  /** Whether there is no config although one is called for. */
+  configMissing(isMissing: boolean): void;
   /** A backend is about to be tried: its failure series exist from here on. */
   expectBackend(name: string): void;
   backendChosen(name: string, variant: string, toolVersion: string, read: ReadCounters): void;
@@ -59,6 +61,7 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
     },
     configLoaded: (policy, hash, warnings) => config.loaded(policy, hash, warnings, clock.wall()),
     configRefused: () => config.refused(),
+    configMissing: (isMissing) => config.missing(isMissing),
     expectBackend(name) {
       sync.expect(name, families);
       drift.expect(name, families);

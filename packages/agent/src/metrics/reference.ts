@@ -30,6 +30,7 @@ rewritten; they go on here, but what was counted between the last reading and a 
 | Drift that cannot be repaired | \`min_over_time(ip_masq_agent_rule_drift[5m]) > 0\` |
 | Writes fail | \`increase(ip_masq_agent_apply_failures_total[10m]) > 0\` |
 | A bad config waits to be mended | \`ip_masq_agent_config_last_reload_successful == 0\` |
+| There is no config any more, or not where it is named | \`ip_masq_agent_config_missing == 1\` |
 | The API is watched no more, and the last good config in use | \`max_over_time(ip_masq_agent_api_watch_up[10m]) == 0\` |
 | Nodes do not agree on the policy | \`count(count by (hash) (ip_masq_agent_config_info)) > 1\` |
 

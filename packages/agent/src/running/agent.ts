@@ -1,19 +1,22 @@
-import { type Backend, createLoop, type Family, type Loop, systemClock } from "@ip-masq-agent/core";
+import { type Backend, type Clock, createLoop, type Family, formatFinding, type Loop } from "@ip-masq-agent/core";
 import type { Logger } from "pino";
 import type { Choice } from "../choose.ts";
-import { type Desired, interpret } from "../desired.ts";
+import type { Desired } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
 import type { EventsState, KernelEvents } from "../kernel/events.ts";
 import type { Connection } from "../kubernetes/connect.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { createReport } from "../report.ts";
-import { type Inputs, type InputsOptions, openFileInputs } from "../sources/inputs.ts";
+import { ignoredCopy } from "../sources/config-copy.ts";
+import { type InputsOptions, openFileInputs } from "../sources/inputs.ts";
 import type { Snapshot } from "../sources/snapshot.ts";
 import { statusOf } from "../status/compose.ts";
 import { createRecord } from "../status/record.ts";
 import type { EventsStatus, Status } from "../status/status.ts";
+import { takeFirst } from "./first-config.ts";
 import { createHolderWatch } from "./holder-watch.ts";
+import { createNudge } from "./nudge.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
 import { createNarrator } from "./story.ts";
 import { createWishes } from "./wishes.ts";
@@ -21,8 +24,12 @@ import { createWishes } from "./wishes.ts";
 export interface Agent {
   /** Runs until told to stop, or, with --once, until the rules are in force; gives the exit code. */
   run(): Promise<number>;
+  /** Reads the config and compares the kernel's rules at once; where no backend could be chosen yet, tries again. */
+  readAndCompareNow(): void;
   stalledMs(): number;
   notReady(): string | undefined;
+  /** What whoever asks should know though the rules are in force; undefined: nothing. */
+  remark(): string | undefined;
   status(): Status;
   desired(): Desired | undefined;
 }
@@ -34,14 +41,17 @@ export interface AgentParts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
+  readonly clock: Clock;
 }
 
 /** Joins config, backend, loop and the kernel's events; each of them knows nothing of the others. */
-export function createAgent({ options, enabled, metrics, logger, lifecycle }: AgentParts): Agent {
-  const startedAt = systemClock.wall();
+export function createAgent({ options, enabled, metrics, logger, lifecycle, clock }: AgentParts): Agent {
+  const startedAt = clock.wall();
+  const startedMonotonic = clock.monotonic();
+  const nudge = createNudge();
   const report = createReport(logger);
-  const record = createRecord(enabled);
-  const holderWatch = lifecycle.use(createHolderWatch(systemClock, logger, () => loop?.hint()));
+  const record = createRecord(enabled, clock);
+  const holderWatch = lifecycle.use(createHolderWatch(clock, logger, () => loop?.hint()));
   let connection: Connection | undefined;
   let chosen: Choice | undefined;
   let events: EventsStatus = { state: "none" };
@@ -53,7 +63,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     () => chosen?.backend.name ?? "",
   );
   const wishes = createWishes({
-    ...{ options, metrics, logger, narrator },
+    ...{ options, clock, metrics, logger, narrator },
     onDesired(next, before) {
       if (before?.resyncIntervalMs !== next.resyncIntervalMs) loop?.setResyncInterval(next.resyncIntervalMs);
       loop?.setPolicy(next.policy, "config");
@@ -64,18 +74,14 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     if (connection !== undefined && wishes.take(snapshot)) connection.inputs.accepted(snapshot);
   }
 
-  /** Where the very first config is refused, and an earlier process found a good one, that one goes on being repaired. */
-  async function begin({ now, lastGood }: Inputs): Promise<void> {
-    const good = interpret(now(), options).desired === undefined ? await lastGood() : undefined;
-    if (good !== undefined && interpret(good, options).desired !== undefined) wishes.take(good);
-    take(now());
-  }
-
   /** Only what asks something of the API loads what that takes. */
   async function connect(): Promise<Connection> {
     const inputs: InputsOptions = {
-      ...{ path: options.config, clock: systemClock, onChange: take },
+      ...{ path: options.config, clock, onChange: take },
+      keepIn: options.missingConfig === "keep" ? options.cacheDir : undefined,
       onTrouble: (cause) => logger.warn({ err: cause }, "the config cannot be watched; it is read every 5 s instead"),
+      onCopyTrouble: (file, cause) => logger.warn({ file, err: cause }, "no copy can be kept for a restart"),
+      onCopyIgnored: (file, why) => logger.warn(formatFinding(ignoredCopy(file, why))),
     };
     if (options.configMap === undefined && !options.exemptPodCidrs && !options.events)
       return { inputs: lifecycle.use(await openFileInputs(inputs)) };
@@ -87,6 +93,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     return chooseUntilOneRuns({
       options,
       signal: lifecycle.signal,
+      nudge,
       onHolderLost: holderWatch.lost,
       onFailure(error, isNew) {
         startFailure = error.message;
@@ -104,7 +111,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     const { listenToKernel } = await import("../kernel/events.ts");
     const { masqChain: chain } = options;
     const onHint: Parameters<typeof listenToKernel>[0]["onHint"] = (family, by) => loop?.hint(family, by);
-    const listening = await listenToKernel({ ...{ backend, chain, clock: systemClock, onHint }, onState });
+    const listening = await listenToKernel({ ...{ backend, chain, clock, onHint }, onState });
     if (listening === undefined) return undefined;
     events = { state: "starting" };
     metrics.kernelEvents(backend.name, false);
@@ -135,8 +142,6 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     logger.info({ backend: backend.name, toolVersion, protected: isProtected, why }, "backend chosen");
     if (options.randomFully && !randomFully)
       logger.warn({ backend: backend.name }, "fully random source ports are not supported here");
-    if (options.protectRules === "on" && !isProtected)
-      logger.warn({ backend: backend.name }, "rules of iptables cannot be protected; use --backend=nftables");
     metrics.expectBackend(backend.name);
     metrics.protection(backend.name, isProtected);
     metrics.backendChosen(backend.name, variant, toolVersion, (family) =>
@@ -146,7 +151,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
       ),
     );
     return createLoop({
-      ...{ backend, capabilities, former, clock: systemClock },
+      ...{ backend, capabilities, former, clock },
       resyncIntervalMs: wishes.desired()?.resyncIntervalMs ?? 60_000,
       driftCheckIntervalMs: options.driftCheckInterval,
       onEvent(event) {
@@ -160,7 +165,10 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
 
   function notReady(): string | undefined {
     if (startFailure !== undefined) return startFailure;
-    if (wishes.desired() === undefined) return wishes.status().refused?.[0] ?? "the config has not been read yet";
+    if (wishes.desired() === undefined) {
+      const { missing, refused } = wishes.status();
+      return missing?.why ?? refused?.[0] ?? "the config has not been read yet";
+    }
     return loop?.inForce() ? undefined : "the rules are not in force, or were not observed so";
   }
 
@@ -168,7 +176,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
     async run() {
       const [connected, choice] = await Promise.all([connect(), choose()]);
       connection = connected;
-      await begin(connected.inputs);
+      await takeFirst(connected.inputs, { options, logger, wishes, take });
       if (choice === undefined) return lifecycle.signal.aborted ? 0 : 1;
       startFailure = undefined;
       chosen = choice;
@@ -185,13 +193,23 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
       logger.info({ why }, "ip-masq-agent stops; the rules stay");
       return 0;
     },
+    readAndCompareNow() {
+      logger.info("SIGHUP: the config is read, and the kernel's rules are compared, now");
+      nudge.now();
+      connection?.inputs.readNow().catch((cause: unknown) => {
+        logger.warn({ err: cause }, "the config cannot be read");
+      });
+      // Not after the reading: a file system that hangs keeps no repair waiting. A changed config brings a pass of its own.
+      loop?.compare();
+    },
     stalledMs: () => loop?.stalledMs() ?? 0,
     notReady,
+    remark: () => wishes.status().missing?.why,
     desired: wishes.desired,
     status: () =>
       statusOf({
         startedAt,
-        now: systemClock.wall(),
+        uptimeMs: clock.monotonic() - startedMonotonic,
         notReady: notReady(),
         ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events } }),
         config: { ...wishes.status(), watches: connection?.inputs.watches() ?? [] },

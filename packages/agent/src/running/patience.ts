@@ -1,6 +1,7 @@
 import { asBackendError, type BackendError, systemClock } from "@ip-masq-agent/core";
 import { type Choice, chooseBackend } from "../choose.ts";
 import type { Options } from "../flags/flag.ts";
+import type { Nudge } from "./nudge.ts";
 
 /** How long before a backend that could not start is tried again, in milliseconds: first and at most. */
 const againMs = { first: 1_000, cap: 60_000 } as const;
@@ -8,6 +9,8 @@ const againMs = { first: 1_000, cap: 60_000 } as const;
 export interface Patience {
   readonly options: Options;
   readonly signal: AbortSignal;
+  /** Cuts the wait for the next try short. */
+  readonly nudge: Nudge;
   onHolderLost(): void;
   /** No backend could start; `isNew`: for another reason than the last time. */
   onFailure(error: BackendError, isNew: boolean): void;
@@ -17,10 +20,13 @@ export interface Patience {
  * Tries until a backend can run: its tool may be installed, or a module loaded, while we wait. Undefined when the agent
  * is told to stop first, or is to try but once.
  */
-export async function chooseUntilOneRuns({ options, signal, ...on }: Patience): Promise<Choice | undefined> {
+export async function chooseUntilOneRuns({ options, signal, nudge, ...on }: Patience): Promise<Choice | undefined> {
   const { masqChain: chain, protectRules: protect } = options;
   let told = "";
-  for (let waitMs: number = againMs.first; !signal.aborted; waitMs = Math.min(waitMs * 2, againMs.cap)) {
+  let waitMs: number = againMs.first;
+  while (!signal.aborted) {
+    // Also where it comes while a try is under way: that one may have begun before what it is for.
+    const nudged = nudge.next().then(() => true);
     try {
       return await chooseBackend(options.backend, { chain, protect, onHolderLost: on.onHolderLost }, signal);
     } catch (cause) {
@@ -30,14 +36,15 @@ export async function chooseUntilOneRuns({ options, signal, ...on }: Patience): 
       told = error.message;
       if (options.once) return undefined;
     }
-    await pause(waitMs, signal);
+    waitMs = (await pause(waitMs, signal, nudged)) ? againMs.first : Math.min(waitMs * 2, againMs.cap);
   }
   return undefined;
 }
 
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  using _timer = systemClock.timer(milliseconds, resolve);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
+/** Gives whether it was cut short by the nudge. */
+async function pause(milliseconds: number, signal: AbortSignal, nudged: Promise<boolean>): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  using _timer = systemClock.timer(milliseconds, () => resolve(false));
+  signal.addEventListener("abort", () => resolve(false), { once: true });
+  return Promise.race([promise, nudged]);
 }

@@ -82,6 +82,18 @@ describe("what is a story", () => {
     expect(reasons()).toEqual(["ConfigRejected", "ConfigAccepted"]);
   });
 
+  test("a config that is missing is told when it goes and when it comes", () => {
+    const { narrator, reasons } = listen();
+    narrator.configFound();
+    for (let round = 0; round < 2; round++) {
+      narrator.configMissing("a");
+      narrator.configMissing("b");
+      narrator.configFound();
+      narrator.configFound();
+    }
+    expect(reasons()).toEqual(["ConfigMissing", "ConfigFound", "ConfigMissing", "ConfigFound"]);
+  });
+
   test("a backend switched is told once for both families, and a family switched off is no switch", () => {
     const { narrator, told } = listen();
     for (const family of ["IPv4", "IPv6"] as const) {

@@ -11,6 +11,8 @@ export interface Story {
 export type StoryReason =
   | "ConfigRejected"
   | "ConfigAccepted"
+  | "ConfigMissing"
+  | "ConfigFound"
   | "DriftRepaired"
   | "BackendSwitched"
   | "ApplyFailed"
@@ -24,10 +26,15 @@ export interface Narrator {
   onStarted(): void;
   configRejected(why: string): void;
   configAccepted(hash: string): void;
+  /** There is no config, though one is called for. */
+  configMissing(why: string): void;
+  /** There is one; it may yet be refused. */
+  configFound(): void;
 }
 
 export function createNarrator(tell: (story: Story) => void, backend: () => string): Narrator {
   let rejected = false;
+  let missing = false;
   const failing = new Set<Family | "start">();
   /** The last drift of each family, for the words about its repair. */
   const drifts = new Map<Family, string>();
@@ -78,6 +85,14 @@ export function createNarrator(tell: (story: Story) => void, backend: () => stri
       if (rejected)
         tell({ reason: "ConfigAccepted", type: "Normal", message: `The config is valid again (policy ${hash})` });
       rejected = false;
+    },
+    configMissing(why) {
+      if (!missing) tell({ reason: "ConfigMissing", type: "Warning", message: `There is no config: ${why}` });
+      missing = true;
+    },
+    configFound() {
+      if (missing) tell({ reason: "ConfigFound", type: "Normal", message: "There is a config again" });
+      missing = false;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type Finding, fingerprint, formatFinding, systemClock } from "@ip-masq-agent/core";
+import { type Clock, type Finding, fingerprint, formatFinding } from "@ip-masq-agent/core";
 import type { Logger } from "pino";
 import { type Desired, interpret } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { configPlace } from "../sources/now.ts";
 import type { Snapshot } from "../sources/snapshot.ts";
 import type { ConfigStatus } from "../status/status.ts";
+import { createAbsence } from "./absence.ts";
 import type { Narrator } from "./story.ts";
 
 /** What the agent is to put in force: the last config that was found good, and what there is to say of the newest. */
@@ -19,6 +20,7 @@ export interface Wishes {
 
 export interface WishesOptions {
   readonly options: Options;
+  readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly narrator: Narrator;
@@ -26,9 +28,12 @@ export interface WishesOptions {
   onDesired(desired: Desired, before: Desired | undefined): void;
 }
 
-export function createWishes({ options, metrics, logger, narrator, onDesired }: WishesOptions): Wishes {
+export function createWishes({ options, clock, metrics, logger, narrator, onDesired }: WishesOptions): Wishes {
+  const absence = createAbsence({ options, clock, metrics, logger, narrator });
   let desired: Desired | undefined;
-  let status: Omit<ConfigStatus, "watches"> = { path: configPlace(options), files: [], warnings: [] };
+  /** There was a config since the start, or a copy of one. */
+  let had = false;
+  let status: Omit<ConfigStatus, "watches" | "missing"> = { path: configPlace(options), files: [], warnings: [] };
 
   function refuse(findings: readonly Finding[]): void {
     tell(findings);
@@ -38,7 +43,7 @@ export function createWishes({ options, metrics, logger, narrator, onDesired }: 
     logger.error(
       desired === undefined
         ? "no valid config yet: the kernel is left as it is"
-        : "the config is not valid: the last good one stays in force",
+        : `the config is not valid: the ${status.files.length === 0 ? "defaults stay" : "last good one stays"} in force`,
     );
     // A config that is not known yet has not been rejected.
     if (errors.every(({ code }) => code === "api-silent")) return;
@@ -57,13 +62,20 @@ export function createWishes({ options, metrics, logger, narrator, onDesired }: 
 
   return {
     take(snapshot) {
-      const { desired: next, findings } = interpret(snapshot, options);
+      const missing = snapshot.copiedAt === undefined ? absence.observe(snapshot, had) : undefined;
+      if (missing === "wait" || missing === "keep") {
+        const { refused: _, ...rest } = status;
+        status = rest;
+        return false;
+      }
+      const { desired: next, findings } = interpret(snapshot, options, had);
       if (next === undefined) {
         refuse(findings);
         return false;
       }
       const before = desired;
       desired = next;
+      had ||= snapshot.sources.length > 0;
       fitConfig(next.config.nonMasqueradeCIDRs.length);
       onDesired(next, before);
       tell(findings);
@@ -76,14 +88,18 @@ export function createWishes({ options, metrics, logger, narrator, onDesired }: 
         path: configPlace(options),
         files: snapshot.sources.map(({ file }) => file),
         hash: hash.slice(0, 12),
-        loadedAt: new Date(systemClock.wall()).toISOString(),
+        loadedAt: new Date(clock.wall()).toISOString(),
+        ...(snapshot.copiedAt !== undefined && { copiedAt: snapshot.copiedAt }),
         resyncIntervalMs: next.resyncIntervalMs,
         warnings: findings.map(formatFinding),
       };
       return true;
     },
     desired: () => desired,
-    status: () => status,
+    status() {
+      const missing = absence.status();
+      return { ...status, ...(missing && { missing }) };
+    },
   };
 }
 
@@ -94,5 +110,6 @@ function summaryOf({ policy, resyncIntervalMs }: Desired, hash: string, snapshot
     exemptIPv4: policy.IPv4.exempt.prefixes.length,
     ...(policy.IPv6 && { exemptIPv6: policy.IPv6.exempt.prefixes.length }),
     resyncIntervalMs,
+    ...(snapshot.copiedAt !== undefined && { copiedAt: snapshot.copiedAt }),
   };
 }

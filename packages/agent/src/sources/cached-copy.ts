@@ -1,46 +1,61 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { recordOf } from "./object.ts";
 
-/** What was last seen of the API and found good, kept for a restart while the API does not answer. */
+/** What was last seen and found good, kept for a restart while its source does not give it. */
 export interface Copy {
   /** ISO 8601. */
   readonly savedAt: string;
-  /** The object as the API gave it, what is not needed left out; null: there was none. */
+  /** What was kept; null: there was none. */
   readonly object: unknown;
+}
+
+/** What is found where a copy is kept: the copy, why what is there is ignored, or neither where there is no file. */
+export interface FoundCopy {
+  readonly copy?: Copy;
+  readonly ignored?: string;
 }
 
 /** One file of `--cache-dir`, under /run: gone with the node's next boot, as the rules are. */
 export interface CachedCopy {
   readonly file: string;
-  /** Undefined: there is none, none that can be read, or one of another object. */
-  read(): Promise<Copy | undefined>;
-  /** Whole or not at all. Rejects where it cannot be written. */
+  read(): Promise<FoundCopy>;
+  /** Whole or not at all, for root alone (mode 0600). Rejects where it cannot be written. */
   write(copy: Copy): Promise<void>;
 }
 
-/** `of`: the object's kind and name; a copy of another one, from before a flag was changed, is none of it. */
+/** `of`: kind and name of the source; a copy of another one, from before a flag was changed, is ignored. */
 export function cachedCopy(directory: string, name: string, of: string): CachedCopy {
   const file = join(directory, `${name}.json`);
   let last: Promise<void> = Promise.resolve();
 
   async function writeNow(copy: Copy): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.new`, JSON.stringify({ of, ...copy }), { mode: 0o600 });
-    await rename(`${file}.new`, file);
+    const next = `${file}.new`;
+    // A new file, so that neither a link nor the mode of an old one counts.
+    await rm(next, { force: true });
+    const handle = await open(next, "wx", 0o600);
+    try {
+      await handle.writeFile(JSON.stringify({ of, ...copy }));
+      // Renamed before its content is on disk, it could be empty after a power failure.
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(next, file);
   }
 
   return {
     file,
     async read() {
+      let text: string;
       try {
-        const copy: unknown = JSON.parse(await readFile(file, "utf8"));
-        const { savedAt, object, of: whose } = recordOf(copy);
-        if (typeof savedAt !== "string" || typeof object !== "object" || whose !== of) return undefined;
-        return { savedAt, object };
-      } catch {
-        return undefined;
+        text = await readFile(file, "utf8");
+      } catch (cause) {
+        const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+        if (code === "ENOENT" || code === "ENOTDIR") return {};
+        return { ignored: `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` };
       }
+      return understood(text, of);
     },
     write(copy) {
       // One after the other: what is accepted last is what stays.
@@ -49,4 +64,17 @@ export function cachedCopy(directory: string, name: string, of: string): CachedC
       return writing;
     },
   };
+}
+
+function understood(text: string, of: string): FoundCopy {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { ignored: "is damaged: it is not JSON" };
+  }
+  const { savedAt, object, of: whose } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof savedAt !== "string" || typeof object !== "object" || typeof whose !== "string")
+    return { ignored: "is damaged: it does not have the form of a copy" };
+  return whose === of ? { copy: { savedAt, object } } : { ignored: `is a copy of ${whose}, not of ${of}` };
 }

@@ -15,11 +15,15 @@ export class SourceError extends Error {
 
 /** The key that GKE's and others' ConfigMaps use in place of `ip-masq-agent`. */
 const otherKey = "config";
+const usualKey = "ip-masq-agent";
+
+/** The code of a directory without a config in it. */
+export const noConfigFile = "no-config-file";
 
 /**
  * The config files at a path: the file itself; the files `ip-masq*` of a directory, by name (Azure's layout); or, where
- * the path does not exist, the file `config` beside it (a ConfigMap with that key mounted at the same place). None at
- * all: the defaults are meant. Rejects with `SourceError` where something is there that cannot be read, and for a
+ * `ip-masq-agent` does not exist, the file `config` beside it (a ConfigMap with that key mounted at the same place).
+ * None: the config is missing. Rejects with `SourceError` where something is there that cannot be read, and for a
  * directory without a config file in it: taking that for "no config" would drop every exempt range of a node.
  */
 export async function readSources(path: string): Promise<readonly ConfigSource[]> {
@@ -29,7 +33,7 @@ export async function readSources(path: string): Promise<readonly ConfigSource[]
     if (files.length > 0) return Promise.all(files.map(readSource));
     throw new SourceError({
       severity: "error",
-      code: "no-config-file",
+      code: noConfigFile,
       file: path,
       reason: "is a directory without a file named ip-masq* or config",
       remedy: "put the config into a file ip-masq-agent there, or name the file itself with --config",
@@ -37,7 +41,8 @@ export async function readSources(path: string): Promise<readonly ConfigSource[]
   }
   if (kind === "file") return [await readSource(path)];
   const other = join(dirname(path), otherKey);
-  return other !== path && (await kindOf(other)) === "file" ? [await readSource(other)] : [];
+  // Only for the usual name: a mistyped path must not lead to another file.
+  return basename(path) === usualKey && (await kindOf(other)) === "file" ? [await readSource(other)] : [];
 }
 
 async function kindOf(path: string): Promise<"file" | "directory" | "absent"> {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ConfigSource, ExemptEntry, Finding } from "@ip-masq-agent/core";
-import { readSources, SourceError } from "./read.ts";
+import { noConfigFile, readSources, SourceError } from "./read.ts";
 
 /** What was at the config's place at one moment: the files, or why they could not be read. */
 export interface Snapshot {
@@ -12,6 +12,20 @@ export interface Snapshot {
   readonly blank: boolean;
   /** What is exempt besides, because another source than the config says so. */
   readonly added?: Added;
+  /** There is no config. Absent: there is one, or it is not known whether there is. */
+  readonly missing?: Missing;
+  /** It is not what is there now, but a copy made at this time (ISO 8601). */
+  readonly copiedAt?: string;
+  /** What there is to say of how it was come by. */
+  readonly remarks?: readonly Finding[];
+}
+
+/** A place where a config is looked for, and is not. */
+export interface Missing {
+  /** The path, or `configmap NAMESPACE/NAME`. */
+  readonly place: string;
+  /** `directory`: it exists, without a config file in it. */
+  readonly kind: "file" | "directory" | "configmap";
 }
 
 /** Entries that no config lists, and what there is to say of their source. */
@@ -36,9 +50,11 @@ export function snapshotOf(found: readonly ConfigSource[] | SourceError): Snapsh
 /** Reads the config's path. Rejects only for what is no matter of the path: a bug of ours. */
 export async function takeSnapshot(path: string): Promise<Snapshot> {
   try {
-    return snapshotOf(await readSources(path));
+    const sources = await readSources(path);
+    return { ...snapshotOf(sources), ...(sources.length === 0 && { missing: { place: path, kind: "file" } }) };
   } catch (error) {
     if (!(error instanceof SourceError)) throw error;
-    return snapshotOf(error);
+    const isEmpty = error.finding.code === noConfigFile;
+    return { ...snapshotOf(error), ...(isEmpty && { missing: { place: path, kind: "directory" } }) };
   }
 }

@@ -26,6 +26,11 @@ describe("readSources", () => {
     expect(await names(at("ip-masq-agent"))).toEqual(["ip-masq-agent"]);
   });
 
+  test("a mistyped path leads to no other file", async () => {
+    await writeFile(at("config"), "");
+    expect(await names(at("ip-masq-agnet"))).toEqual([]);
+  });
+
   test("a ConfigMap's other key, `config`, in the same place; the proper name wins", async () => {
     await writeFile(at("config"), "");
     expect(await names(at("ip-masq-agent"))).toEqual(["config"]);
@@ -163,6 +168,26 @@ describe("watchConfig", () => {
     });
     await writeFile(at("elsewhere", "f"), "two");
     await expect.poll(() => seen).toEqual(["two"]);
+  });
+
+  test("asked to, it reads at once what no event told, and tells it once", async () => {
+    await mkdir(at("elsewhere"));
+    await mkdir(at("etc"));
+    await writeFile(at("elsewhere", "f"), "one");
+    await symlink(at("elsewhere", "f"), at("etc", "ip-masq-agent"));
+    const seen: string[] = [];
+    using watch = await watchConfig({
+      path: at("etc", "ip-masq-agent"),
+      clock: systemClock,
+      onChange: ({ sources }) => seen.push(sources.map(({ content }) => Buffer.from(content).toString()).join()),
+      onTrouble: () => {},
+      pollMs: 60_000,
+    });
+    await watch.readNow();
+    expect(seen).toEqual([]);
+    await writeFile(at("elsewhere", "f"), "two");
+    await Promise.all([watch.readNow(), watch.readNow()]);
+    expect(seen).toEqual(["two"]);
   });
 
   test("a writer that never pauses is read all the same", async () => {

@@ -24,8 +24,14 @@ const quietMs = { swap: 0, write: 10, blank: 50 } as const;
 /** A writer that never pauses is read all the same after this long. */
 const longestWaitMs = 60;
 
+export interface ConfigWatch extends Disposable {
+  readonly first: Snapshot;
+  /** Reads the path now, whatever is waited for. A change is told as any other; resolves when it has been. */
+  readNow(): Promise<void>;
+}
+
 /** Watches a config path. The directory is watched, not the file: files are replaced, and may come later. */
-export async function watchConfig(options: WatchOptions): Promise<{ readonly first: Snapshot } & Disposable> {
+export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   const { path, clock } = options;
   let watched: { readonly directory: string; readonly inode: number; readonly watcher: FSWatcher } | undefined;
   let timer: Disposable | undefined;
@@ -34,10 +40,15 @@ export async function watchConfig(options: WatchOptions): Promise<{ readonly fir
   let waitingSince: number | undefined;
   let closed = false;
   let troubled = false;
+  let last: Promise<void> = Promise.resolve();
 
   function lookIn(milliseconds: number): void {
     timer?.[Symbol.dispose]();
-    timer = closed ? undefined : clock.timer(milliseconds, () => void look());
+    timer = closed
+      ? undefined
+      : clock.timer(milliseconds, () => {
+          if (!looking) last = look();
+        });
   }
 
   function onEvent(directory: string, name: string | null): void {
@@ -102,6 +113,11 @@ export async function watchConfig(options: WatchOptions): Promise<{ readonly fir
   lookIn(again ?? options.pollMs ?? 5000);
   return {
     first,
+    async readNow() {
+      // The reading that is under way may have begun before the change that is asked after.
+      last = last.then(look);
+      await last;
+    },
     [Symbol.dispose]() {
       closed = true;
       timer?.[Symbol.dispose]();

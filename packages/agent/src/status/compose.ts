@@ -6,7 +6,8 @@ import type { BackendStatus, ConfigStatus, DriftRecord, EventsStatus, FamilyStat
 export interface StatusParts {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  readonly now: number;
+  /** By a clock that only goes forward: the wall clock may have been set since. */
+  readonly uptimeMs: number;
   readonly notReady: string | undefined;
   readonly backend?: { readonly choice: Choice; readonly isProtected: boolean; readonly events: EventsStatus };
   readonly config: ConfigStatus;
@@ -17,13 +18,13 @@ export interface StatusParts {
 const paths = ["/configz", "/flagz", "/healthz", "/metrics", "/readyz", "/statusz"];
 
 /** The parts as one answer. */
-export function statusOf({ startedAt, now, notReady, backend, config, families, drifts }: StatusParts): Status {
+export function statusOf({ startedAt, uptimeMs, notReady, backend, config, families, drifts }: StatusParts): Status {
   return {
     kind: "Statusz",
     apiVersion: "ip-masq-agent/v1alpha1",
     metadata: { name: "ip-masq-agent" },
     startTime: new Date(startedAt).toISOString(),
-    uptimeSeconds: Math.floor((now - startedAt) / 1000),
+    uptimeSeconds: Math.floor(uptimeMs / 1000),
     binaryVersion: build.version,
     commit: build.commit,
     nodeVersion: build.nodeVersion,

@@ -31,7 +31,7 @@ export function pagesOf(source: PageSource): Routes {
     }),
     "/flagz": localOnly((question) => {
       const flags = flagsOf(source.given);
-      return page(question, "flagz", linesOf(flags), { ...head("Flagz"), flags });
+      return page(question, "flagz", linesOf(flags), { ...head("Flagz"), flags, given: [...source.given.keys()] });
     }),
   };
 }

@@ -1,4 +1,4 @@
-import { describeKinds, type Family, type ReconcileEvent, type SyncResult } from "@ip-masq-agent/core";
+import { type Clock, describeKinds, type Family, type ReconcileEvent, type SyncResult } from "@ip-masq-agent/core";
 import type { DriftRecord, FamilyStatus, SyncRecord } from "./status.ts";
 
 const mostDrifts = 50;
@@ -20,8 +20,8 @@ type FamilyRecord = Mutable<Omit<FamilyStatus, "exemptPrefixes" | "recent" | "sy
 };
 
 /** Keeps the last passes and drifts, for whoever asks what happened. */
-export function createRecord(enabled: readonly Family[]): EventRecord {
-  let drifts: readonly Mutable<DriftRecord>[] = [];
+export function createRecord(enabled: readonly Family[], clock: Clock): EventRecord {
+  let drifts: readonly (Mutable<Omit<DriftRecord, "ageSeconds">> & { readonly seenAt: number })[] = [];
   const records = new Map(
     enabled.map((family): [Family, FamilyRecord] => [
       family,
@@ -41,6 +41,7 @@ export function createRecord(enabled: readonly Family[]): EventRecord {
           ...{ at, backend, family, kinds: describeKinds(differences), total: differences.length },
           differences: differences.slice(0, mostDifferences),
           ...(by !== undefined && { by }),
+          seenAt: clock.monotonic(),
         };
         drifts = [...drifts, drift].slice(-mostDrifts);
       } else if (event.type === "conflict") {
@@ -60,6 +61,7 @@ export function createRecord(enabled: readonly Family[]): EventRecord {
       }
     },
     families: (exempt) => [...records.values()].map((record) => ({ ...record, exemptPrefixes: exempt(record.family) })),
-    drifts: () => drifts,
+    drifts: () =>
+      drifts.map(({ seenAt, ...drift }) => ({ ...drift, ageSeconds: Math.floor((clock.monotonic() - seenAt) / 1000) })),
   };
 }

@@ -45,12 +45,24 @@ export interface ConfigStatus {
   /** First 12 hex digits of the policy's hash. */
   readonly hash?: string;
   readonly loadedAt?: string;
+  /** In force is a copy of the config, made at this time. */
+  readonly copiedAt?: string;
   readonly resyncIntervalMs?: number;
   readonly warnings: readonly string[];
   /** Why the config as it is now was not taken; the one before stays in force. */
   readonly refused?: readonly string[];
+  /** There is no config, though one is called for. */
+  readonly missing?: MissingStatus;
   /** Objects that are watched through the API; none where all is read from files. */
   readonly watches: readonly WatchStatus[];
+}
+
+export interface MissingStatus {
+  /** When that was first seen. */
+  readonly since: string;
+  readonly inForce: "defaults" | "last-good" | "nothing";
+  /** With the remedy. */
+  readonly why: string;
 }
 
 export interface FamilyStatus {
@@ -77,6 +89,8 @@ export interface SyncRecord {
 
 export interface DriftRecord {
   readonly at: string;
+  /** How long ago that is, by a clock that is never set; not known of agents before this field. */
+  readonly ageSeconds?: number;
   readonly backend: string;
   readonly family: Family;
   /** `3 missing, 1 jump` */

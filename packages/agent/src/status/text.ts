@@ -2,7 +2,7 @@ import { type Difference, formatDuration } from "@ip-masq-agent/core";
 import type { WatchStatus } from "../sources/inputs.ts";
 import type { Paint } from "../text/colour.ts";
 import { columns } from "../text/columns.ts";
-import type { BackendStatus, ConfigStatus, DriftRecord, FamilyStatus, Status } from "./status.ts";
+import type { BackendStatus, ConfigStatus, DriftRecord, FamilyStatus, MissingStatus, Status } from "./status.ts";
 
 /** Shown of one drift; JSON has ten, the log three. */
 const mostDifferences = 3;
@@ -47,16 +47,25 @@ function backendRows(backend: BackendStatus, paint: Paint): readonly (readonly s
 }
 
 function configRows(config: ConfigStatus, paint: Paint): readonly (readonly string[])[] {
-  const none = config.loadedAt === undefined ? "none is in force yet" : "does not exist: the defaults";
+  const { missing, refused, loadedAt, copiedAt } = config;
+  const none =
+    loadedAt === undefined ? "none is in force yet" : `${refused ? "is refused" : "does not exist"}: the defaults`;
   const files = config.files.length === 0 ? `${config.path} ${none}` : config.files.join(", ");
+  const copied = copiedAt === undefined ? "" : `, the copy of ${copiedAt}`;
   return [
-    ["config", `${files}${config.loadedAt === undefined ? "" : `, read ${config.loadedAt}`}`],
+    ["config", `${files}${copied}${loadedAt === undefined ? "" : `, read ${loadedAt}`}`],
+    ...(missing === undefined ? [] : [["missing", missingText(missing, paint)]]),
     ...(config.hash === undefined ? [] : [["policy", config.hash]]),
     ...(config.resyncIntervalMs === undefined ? [] : [["resync", `every ${duration(config.resyncIntervalMs)}`]]),
     ...config.watches.map((watch) => ["watch", watchText(watch, paint)]),
-    ...config.warnings.map((warning) => ["warning", paint.warn(warning)]),
-    ...(config.refused ?? []).map((problem) => ["refused", paint.bad(problem)]),
+    ...config.warnings.filter((warning) => warning !== missing?.why).map((warning) => ["warning", paint.warn(warning)]),
+    ...(refused ?? []).map((problem) => ["refused", paint.bad(problem)]),
   ];
+}
+
+function missingText({ since, inForce, why }: MissingStatus, paint: Paint): string {
+  const colour = inForce === "nothing" ? paint.bad : paint.warn;
+  return `${colour(why)} (since ${since})`;
 }
 
 function watchText({ object, state, why, since, copiedAt }: WatchStatus, paint: Paint): string {
