@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { type AgentProcess, toolchains } from "@ip-masq-agent/lab";
+import { type AgentProcess, agentFile, toolchains } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Status } from "../src/status/status.ts";
 import { type NodeUnderTest, openNode } from "./node-under-test.ts";
@@ -127,8 +127,7 @@ describe.skipIf(toolchain === undefined)("--protect-rules with nft 1.1.3 and thi
     const owner = await started("--backend=nftables");
     const wrong = await wrongWhile(async () => {
       await killed(owner);
-      const other = await started("--backend=iptables-nft", "--protect-rules=on");
-      await other.line(({ msg }) => msg.startsWith("rules of iptables cannot be protected"));
+      const other = await started("--backend=iptables-nft");
       await expect.poll(flags).toBe("");
       await other[Symbol.asyncDispose]();
       await started("--backend=nftables");
@@ -140,6 +139,19 @@ describe.skipIf(toolchain === undefined)("--protect-rules with nft 1.1.3 and thi
     expect(await flags()).toBe("owner,persist");
   });
 
+  test("on with auto goes where rules can be protected, though kube-proxy is elsewhere; plan says the same", async () => {
+    await node.must(...tools, "iptables-nft", "-t", "nat", "-N", "KUBE-SERVICES");
+    const agent = await started("--backend=auto", "--protect-rules=on");
+    expect(agent.log.find(({ msg }) => msg === "backend chosen")).toMatchObject({
+      ...{ backend: "nftables", protected: true },
+      why: "--protect-rules=on, and nftables alone can protect its rules",
+    });
+    expect(await flags()).toBe("owner,persist");
+    const words = ["plan", `--config=${node.file}`, "--protect-rules=on", "-o", "json"];
+    const plan = await node.lab.run([...tools, process.execPath, agentFile, ...words]);
+    expect(JSON.parse(plan.stdout)).toMatchObject({ backend: "nftables" });
+  });
+
   test("a second agent is refused the first one's table, and says why", async () => {
     await started("--backend=nftables");
     const second = node.startWith(tools, "--backend=nftables", "--metrics-address=");
@@ -148,16 +160,30 @@ describe.skipIf(toolchain === undefined)("--protect-rules with nft 1.1.3 and thi
   });
 });
 
-test("on, where nft cannot: the error says what it takes, and auto goes without", async () => {
+test("on, where nft cannot: nothing is written, the error says what it takes, and its remedy works", async () => {
   await using old = await openNode();
   const version = await old.must("nft", "--version");
   if (/v1\.[1-9]/.test(version)) {
     process.stderr.write(`this system's nft can protect (${version.trim()}): where it cannot is not tested\n`);
     return;
   }
-  const on = old.start("--backend=nftables", "--protect-rules=on");
-  const line = await on.line(({ level }) => level === "error");
-  expect(JSON.stringify(line)).toContain("it takes nft 1.1 and kernel 6.9");
-  const auto = old.start("--backend=nftables", "--metrics-address=");
-  expect(await auto.line(({ msg }) => msg === "backend chosen")).toMatchObject({ protected: false });
+  await old.write(config);
+  await old.must("iptables-nft", "-t", "nat", "-N", "KUBE-SERVICES");
+  for (const backend of ["nftables", "auto"]) {
+    const words = [process.execPath, agentFile, "--once", `--backend=${backend}`, `--config=${old.file}`];
+    const on = await old.lab.run([...words, "--protect-rules=on"]);
+    expect(on.exitCode).toBe(1);
+    expect(on.stderr).toContain("it takes nft 1.1 and kernel 6.9, or --protect-rules=auto");
+    expect(await old.must("nft", "list", "tables")).not.toContain("ip-masq-agent");
+    expect(await old.must("iptables-nft-save", "-t", "nat")).not.toContain("IP-MASQ-AGENT");
+    const plan = await old.lab.run([process.execPath, agentFile, "plan", `--config=${old.file}`, "--protect-rules=on"]);
+    expect({ exitCode: plan.exitCode, stderr: plan.stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringContaining("it takes nft 1.1 and kernel 6.9"),
+    });
+    // The remedy.
+    const auto = await old.lab.run([...words, "--protect-rules=auto"]);
+    expect(auto).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('"protected":false') });
+    await old.lab.run([process.execPath, agentFile, "cleanup", "--metrics-address="]);
+  }
 });
