@@ -55,6 +55,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: "faults",
+          include: ["packages/agent/faults/**/*.faults.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 60_000,
+          // Each campaign judges packets and times: two at once would judge each other's load.
+          fileParallelism: false,
+          expect: { poll: { timeout: 10_000 } },
+        },
+      },
+      {
+        test: {
           name: "packets",
           include: ["packages/*/test/**/*.packets.test.ts"],
           testTimeout: 3_600_000,

@@ -1,5 +1,6 @@
 import { BackendError } from "@ip-masq-agent/core";
-import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { type Logger, pino, stdTimeFunctions } from "pino";
+import { type LineSink, openStderr } from "./stderr.ts";
 
 export interface LogOptions {
   readonly format: "json" | "text";
@@ -7,9 +8,13 @@ export interface LogOptions {
   readonly verbosity: number;
 }
 
-/** Lines on standard error, written at once: what was said before a crash has been said. */
-export function createLogger({ format, verbosity }: LogOptions): Logger {
-  const stderr = destination({ fd: 2, sync: true });
+/**
+ * Lines on standard error, written at once: what was said before a crash has been said. Lines that cannot be written are
+ * counted, and the count is the first line that can be written again.
+ */
+export function createLogger({ format, verbosity }: LogOptions, sink: LineSink = openStderr()): Logger {
+  const formatted = format === "json" ? (line: string) => line : textLine;
+  let lost = 0;
   const options = {
     level: verbosity >= 4 ? "trace" : verbosity >= 2 ? "debug" : "info",
     base: null,
@@ -17,9 +22,17 @@ export function createLogger({ format, verbosity }: LogOptions): Logger {
     formatters: { level: (level: string) => ({ level }) },
     serializers: { err: describeError },
   };
-  return format === "json"
-    ? pino(options, stderr)
-    : pino(options, { write: (line: string) => stderr.write(textLine(line)) });
+  return pino(options, {
+    write(line: string) {
+      if (lost > 0 && sink.write(formatted(lossLine(lost)))) lost = 0;
+      if (!sink.write(formatted(line))) lost++;
+    },
+  });
+}
+
+function lossLine(lines: number): string {
+  const msg = "log lines were lost: standard error could not take them";
+  return `${JSON.stringify({ level: "warn", time: new Date().toISOString(), lines, msg })}\n`;
 }
 
 /** What a person needs of an error: no stack for failures that are expected, the whole of it for those that are not. */

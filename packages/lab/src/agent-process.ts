@@ -20,9 +20,13 @@ export interface LogLine {
 
 export const agentFile: string = fileURLToPath(new URL("../../agent/dist/ip-masq-agent.js", import.meta.url));
 
-/** Starts the agent behind `launcher`; nsenter becomes the program, so signals reach it. */
-export function startAgent(launcher: readonly string[], flags: readonly string[]): AgentProcess {
-  const [file = "", ...rest] = [...launcher, process.execPath, agentFile, ...flags];
+/** Starts the agent behind `launcher`; nsenter becomes the program, so signals reach it. `nodeFlags` are for Node itself. */
+export function startAgent(
+  launcher: readonly string[],
+  flags: readonly string[],
+  nodeFlags: readonly string[] = [],
+): AgentProcess {
+  const [file = "", ...rest] = [...launcher, process.execPath, ...nodeFlags, agentFile, ...flags];
   const child = spawn(file, rest, { stdio: ["ignore", "ignore", "pipe"] });
   const log: LogLine[] = [];
   const waiting = new Set<() => void>();
