@@ -83,6 +83,17 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
     for (const node of nodes) expect(await agents.metric(node, "ip_masq_agent_config_last_reload_successful")).toBe(1);
   });
 
+  test("the container runtime's default seccomp profile is in force, and the capabilities are the manifest's two", async () => {
+    for (const node of nodes) {
+      const [agent] = await agents.processes(node, agentProcess);
+      const { stdout } = await cluster.onNode(node, ["cat", `/proc/${agent}/status`]);
+      // SECCOMP_MODE_FILTER (include/uapi/linux/seccomp.h); NET_ADMIN is bit 12 and NET_RAW 13 (capability.h).
+      expect(stdout).toMatch(/^Seccomp:\t2$/m);
+      expect(stdout).toMatch(/^NoNewPrivs:\t1$/m);
+      for (const set of ["CapEff", "CapPrm", "CapBnd"]) expect(stdout).toMatch(new RegExp(`^${set}:\\t0{12}3000$`, "m"));
+    }
+  });
+
   test("a ConfigMap that comes later, and a change of it, reach both nodes' kernels", async () => {
     const created = performance.now();
     await writeConfig(usual);
