@@ -90,7 +90,8 @@ describe.skipIf(reason !== undefined)("on a Kubernetes of two nodes", () => {
       // SECCOMP_MODE_FILTER (include/uapi/linux/seccomp.h); NET_ADMIN is bit 12 and NET_RAW 13 (capability.h).
       expect(stdout).toMatch(/^Seccomp:\t2$/m);
       expect(stdout).toMatch(/^NoNewPrivs:\t1$/m);
-      for (const set of ["CapEff", "CapPrm", "CapBnd"]) expect(stdout).toMatch(new RegExp(`^${set}:\\t0{12}3000$`, "m"));
+      for (const set of ["CapEff", "CapPrm", "CapBnd"])
+        expect(stdout).toMatch(new RegExp(`^${set}:\\t0{12}3000$`, "m"));
     }
   });
 
