@@ -46,5 +46,6 @@ async function pause(milliseconds: number, signal: AbortSignal, nudged: Promise<
   const { promise, resolve } = Promise.withResolvers<boolean>();
   using _timer = systemClock.timer(milliseconds, () => resolve(false));
   signal.addEventListener("abort", () => resolve(false), { once: true });
-  return Promise.race([promise, nudged]);
+  // Awaited here: leaving the function ends the timer.
+  return await Promise.race([promise, nudged]);
 }
