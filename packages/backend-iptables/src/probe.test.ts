@@ -30,6 +30,17 @@ test("a tool that says it is of the other variant is refused", async () => {
   await expect(backend.probe(never)).rejects.toMatchObject(expected);
 });
 
+test("the backend that its message names as the remedy can run", async () => {
+  const says = "echo 'iptables v1.8.9 (legacy)'";
+  await using tools = await fakeTools({ "iptables-nft-restore": says, "iptables-legacy-restore": says });
+  const { launcher } = tools;
+  const message = await createIptablesBackend({ variant: "nft", launcher })
+    .probe(never)
+    .catch((error: Error) => error.message);
+  const variant = /choose --backend=iptables-(nft|legacy)$/.exec(String(message))?.[1] === "legacy" ? "legacy" : "nft";
+  expect(await createIptablesBackend({ variant, launcher }).probe(never)).toMatchObject({ variant: "legacy" });
+});
+
 describe("where no tool has the variant in its name", () => {
   const plain = (version: string) => ({
     "iptables-save": `case "$*" in --version) echo '${version}';; *) ${saved};; esac`,
