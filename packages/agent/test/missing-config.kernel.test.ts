@@ -135,6 +135,14 @@ describe("--missing-config=keep", () => {
       expect({ words, exitCode }).toEqual({ words, exitCode: 0 });
       expect(stderr.split("\n").filter((line) => line.includes("in force is the copy of "))).toHaveLength(1);
     }
+    const doctor = JSON.parse((await run("doctor", "-o", "json", ...named)).stdout) as { findings: readonly object[] };
+    expect(doctor.findings).toContainEqual({
+      ...{ level: "warning", check: "config", why: "the config that is meant for this node is not there" },
+      what: expect.stringMatching(
+        /does not exist any more, so the last good config stays in force; in force is the copy of \S+$/,
+      ),
+      remedy: "create it again; an empty file means the defaults",
+    });
     expect((await run("explain", "20.1.1.1", ...named)).stdout).toContain("exempt");
     // The agent's own flags, as it tells them.
     expect(await run("plan", "--as-agent", "--metrics-address=127.0.0.1:10266")).toMatchObject({ exitCode: 0 });

@@ -18,12 +18,14 @@ const pairs = [
   ["overlays/dual-stack", [], { enableIPv6: true }],
   ["overlays/azure", [], { azure: true }],
   ["overlays/auto", ["config-map"], { watchConfigMap: on }],
+  ["overlays/auto", ["keep-config"], { missingConfig: "keep" }],
+  ["overlays/azure", ["keep-config"], { azure: true, missingConfig: "keep" }],
   ["overlays/auto", ["events"], { events: on }],
   ["overlays/auto", ["exempt-pod-cidrs"], { exemptPodCIDRs: on }],
   [
     "overlays/nftables",
-    ["config-map", "events", "exempt-pod-cidrs"],
-    { backend: "nftables", watchConfigMap: on, events: on, exemptPodCIDRs: on },
+    ["config-map", "events", "exempt-pod-cidrs", "keep-config"],
+    { backend: "nftables", missingConfig: "keep", watchConfigMap: on, events: on, exemptPodCIDRs: on },
   ],
 ] as const;
 

@@ -1,5 +1,6 @@
 import {
   type FamilyPolicy,
+  type Finding,
   formatFinding,
   formatPrefix,
   isEverything,
@@ -24,12 +25,9 @@ export const config: Check = {
       trouble(
         finding.severity,
         "config",
-        formatFinding(finding).replace(/; [^;]*$/, ""),
-        snapshot.missing !== undefined && finding.file === snapshot.missing.place
-          ? whyMissing(finding.severity)
-          : finding.severity === "error"
-            ? "an agent that starts now leaves the kernel as it is; one that runs keeps the last good config"
-            : "the agent takes the config, but perhaps not as it was meant",
+        // Without the remedy, which is told by itself.
+        formatFinding(finding).slice(0, -`; ${finding.remedy}`.length),
+        whyOf(finding),
         finding.remedy,
       ),
     );
@@ -46,10 +44,17 @@ export const config: Check = {
   },
 };
 
-function whyMissing(severity: "error" | "warning"): string {
+const missing: ReadonlySet<string> = new Set(["no-config", "no-config-file", "no-config-map"]);
+
+function whyOf({ severity, code }: Finding): string {
+  if (missing.has(code)) {
+    return severity === "error"
+      ? "an agent that starts now waits for it, and leaves the kernel as it is"
+      : "the config that is meant for this node is not there";
+  }
   return severity === "error"
-    ? "an agent that starts now waits for it, and leaves the kernel as it is"
-    : "the config that the node is meant to have is not in force";
+    ? "an agent that starts now leaves the kernel as it is; one that runs keeps the last good config"
+    : "the agent takes the config, but perhaps not as it was meant";
 }
 
 function allExempt({ policy }: Desired): readonly Diagnosis[] {
