@@ -1,7 +1,6 @@
-import "./heap.ts";
 import { commandHelp, helpText, versionText } from "./commands/help.ts";
 import { type CommandLine, parseCommandLine } from "./flags/options.ts";
-import { type Output, processOutput } from "./output.ts";
+import type { Output } from "./output.ts";
 
 /** Command line → exit code: 0 ended as asked, 1 failed, 2 wrong usage, 3 a difference that was asked after. */
 export async function main(argv: readonly string[], output: Output): Promise<number> {
@@ -47,12 +46,4 @@ async function execute(
     case "completion":
       return (await import("./commands/completion.ts")).completion(word, output);
   }
-}
-
-if (import.meta.main) {
-  // A reader that went away (`ip-masq-agent --help | head -1`) is no failure.
-  process.stdout.on("error", () => {});
-  process.exitCode = await main(process.argv.slice(2), processOutput());
-  // What hangs elsewhere (a kubeconfig's plugin for credentials) does not hold up the end.
-  setTimeout(() => process.exit(), 500).unref();
 }

@@ -40,16 +40,3 @@ async function execute(
   const sender = { namespace: options.namespace ?? own, pod: first, destination: second, more: options.packet };
   return explain({ fleet, output, screen, ...sender });
 }
-
-if (import.meta.main) {
-  process.stdout.on("error", () => {});
-  const { stdout, stderr } = process;
-  const exitCode = await main(process.argv.slice(2), {
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
-    live: stderr.isTTY === true,
-    colour: stdout.isTTY === true && stdout.hasColors(),
-  });
-  // A node that did not answer may keep its connection open for minutes: nobody waits for that.
-  stdout.write("", () => process.exit(exitCode));
-}
