@@ -9,11 +9,11 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 const launcher = fileURLToPath(new URL("../launcher.sh", import.meta.url));
 
 /** In place of the bundle: says what it was started with, and which signal ends it. */
-const program = `console.log(JSON.stringify({ node: process.argv0, version: process.version, words: process.argv.slice(2), pid: process.pid }));
-if (process.argv[2] === "wait") {
+const program = `if (process.argv[2] === "wait") {
   process.on("SIGTERM", () => process.exit(7));
   setTimeout(() => {}, 30_000);
 }
+console.log(JSON.stringify({ version: process.version, words: process.argv.slice(2), pid: process.pid }));
 `;
 
 let base: string;

@@ -35,7 +35,7 @@ export const agentFlags: readonly Flag[] = [
       "to-ports",
       "toPorts",
       "",
-      "Source ports for tcp, udp and sctp, as 1024-29999,32768-65535. Empty: the kernel's choice.",
+      "Source ports for tcp, udp and sctp, as 1024-29999,32768-65535. Fewer than 1000 are warned of. Empty: the kernel's choice.",
     ],
     parsePorts,
   ),

@@ -1,4 +1,5 @@
 import { credentialsOf, kubeConfigOf } from "../kubernetes/credentials.ts";
+import { versionLine } from "../version.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { type PluginLine, parsePluginLine, pluginHelp } from "./flags.ts";
@@ -17,9 +18,15 @@ export async function main(argv: readonly string[], screen: Screen): Promise<num
     screen.out(pluginHelp());
     return 0;
   }
+  if (line.command === "version") {
+    screen.out(versionLine("kubectl-masq"));
+    return 0;
+  }
   try {
     return await execute(line, screen);
   } catch (error) {
+    // A defect of ours, and not one of the user's kubeconfig or cluster.
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     screen.err(`kubectl masq: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
