@@ -148,6 +148,22 @@ describe.each(combinations)("with rules of $label", ({ backend, toolchain }) => 
     expect(stdout).toContain(`- all rules of ${backend}, once these are in force`);
   });
 
+  test("cleanup --dry-run lists what cleanup then removes, and changes nothing", async () => {
+    await startedWith(backend);
+    const before = await everything();
+    const planned = await agent("cleanup", "--dry-run");
+    expect({ code: planned.exitCode, rules: await everything() }).toEqual({ code: 3, rules: before });
+    expect(planned.stdout).toMatch(new RegExp(`^would remove\\n(?: {2}${backend} +IPv[46] +.*\\n)+$`));
+    for (const family of ["IPv4", "IPv6"]) expect(planned.stdout).toContain(family);
+    const { removals } = JSON.parse((await agent("cleanup", "--dry-run", "-o", "json")).stdout) as {
+      removals: { backend: string; wouldRemove: string[] }[];
+    };
+    expect(removals).toHaveLength(6);
+    for (const one of removals) expect(one.wouldRemove.length > 0).toBe(one.backend === backend);
+    const { stdout } = await agent("cleanup");
+    expect(stdout).toBe(planned.stdout.replace("would remove", "removed"));
+  });
+
   test("cleanup removes all of ours and says so, with a broken config too; and nothing else", async () => {
     await node.must("nft", "add table ip foreign { chain c { type nat hook postrouting priority 90; masquerade; }; }");
     const before = await everything();
@@ -160,8 +176,45 @@ describe.each(combinations)("with rules of $label", ({ backend, toolchain }) => 
       before.split("none")[0]?.trim() ?? "",
     );
     expect(await agent("cleanup")).toMatchObject({ exitCode: 0, stdout: "nothing of ours was there\n" });
+    expect(await agent("cleanup", "--dry-run")).toMatchObject({ exitCode: 0, stdout: "nothing of ours is there\n" });
     expect((await node.lab.run(["sh", "-c", "nft list ruleset | grep -ci masq-agent"])).stdout.trim()).toBe("0");
   });
+});
+
+describe("cleanup beside an agent at work", () => {
+  test.each([
+    ["that answers", [], "one answers at 127.0.0.1:10266"],
+    ["that serves elsewhere", ["--metrics-address=127.0.0.1:10999"], "ip-masq-agent, pid"],
+    ["that serves nowhere", ["--metrics-address="], "ip-masq-agent, pid"],
+  ])("%s: refuses, with what it saw; --dry-run and --force do not", async (_, flags, seen) => {
+    const running = node.start("--backend=nftables", ...flags);
+    await running.line(({ msg }) => msg.startsWith("rules"));
+    const before = await everything();
+    const { exitCode, stdout, stderr } = await agent("cleanup");
+    expect({ exitCode, stdout, rules: await everything() }).toEqual({ exitCode: 1, stdout: "", rules: before });
+    expect(stderr).toMatch(/^ip-masq-agent: an agent runs on this node and .*: nothing was removed; .* use --force\n$/);
+    expect(stderr).toContain(seen);
+    expect(await agent("cleanup", "--dry-run")).toMatchObject({ exitCode: 3, stderr: "" });
+    const forced = await agent("cleanup", "--force");
+    expect(forced).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("removed\n  nftables") });
+    expect(forced.stderr).toMatch(/^warning: an agent runs on this node/);
+  });
+
+  test("once the agent has ended it removes", async () => {
+    const running = node.start("--backend=nftables");
+    await running.line(({ msg }) => msg.startsWith("rules"));
+    await running[Symbol.asyncDispose]();
+    expect(await agent("cleanup")).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("removed\n") });
+  });
+});
+
+test("few source ports are warned of in the log, and by plan and doctor", async () => {
+  const running = node.start("--backend=nftables", "--to-ports=2000-2099");
+  const line = await running.line(({ code }) => code === "few-ports");
+  expect(line).toMatchObject({ level: "warn", msg: expect.stringContaining("has 100 ports in all") });
+  await running.line(({ msg }) => msg.startsWith("rules"));
+  expect((await agent("plan", "--to-ports=2000-2099")).stderr).toMatch(/^warning: --to-ports: "2000-2099": has 100/m);
+  expect((await agent("doctor", "--to-ports=2000-2099")).stdout).toMatch(/^warning +config +--to-ports: "2000-2099"/m);
 });
 
 describe("explain", () => {

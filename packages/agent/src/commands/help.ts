@@ -1,9 +1,11 @@
-import { type Command, type CommandName, commands, flagsOf } from "../flags/commands.ts";
+import { type Command, type CommandName, commands, flagsOf, privilegesOf } from "../flags/commands.ts";
 import type { Flag } from "../flags/flag.ts";
 import { agentFlags, ignoredFlags } from "../flags/table.ts";
 import { wrap } from "../text/wrap.ts";
 
-const runDetails = commands.find(({ name }) => name === "run")?.details ?? [];
+const runNotes = commands
+  .filter(({ name }) => name === "run")
+  .flatMap((command) => [...command.details, ...privilegesOf(command)]);
 const column = 34;
 const width = 100;
 
@@ -25,7 +27,7 @@ export function helpText(): string {
       ...agentFlags.filter((flag) => flag.group === group).flatMap(describe),
     ]),
     "",
-    ...runDetails.flatMap((sentence) => wrap(sentence, width)),
+    ...runNotes.flatMap((sentence) => wrap(sentence, width)),
     "",
     "klog's other flags (--logtostderr, --stderrthreshold, --vmodule, …) are accepted and do nothing.",
     "",
@@ -49,7 +51,7 @@ export function commandHelp(name: CommandName): string {
     `Usage: ${usageOf(command)}`,
     "",
     ...wrap(`${command.help.charAt(0).toUpperCase()}${command.help.slice(1)}.`, width),
-    ...command.details.flatMap((sentence) => wrap(sentence, width)),
+    ...[...command.details, ...privilegesOf(command)].flatMap((sentence) => wrap(sentence, width)),
     ...(own.length === 0 ? [] : ["", "Flags:", ...own.flatMap(describe)]),
     "",
     "All flags of the agent itself are taken too: see ip-masq-agent --help.",
@@ -90,6 +92,7 @@ function commandReference(command: Command): readonly string[] {
     "",
     `\`${usageOf(command)}\`: ${command.help}.`,
     ...command.details,
+    ...privilegesOf(command),
     "",
     ...(own.length === 0 ? [] : ["| flag | default | |", "| --- | --- | --- |", ...own.map(rowOf), ""]),
     "| exit code | |",

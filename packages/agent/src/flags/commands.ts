@@ -41,7 +41,7 @@ export const commands: readonly Command[] = [
     ],
     exitCodes: [
       [0, "ended as asked"],
-      [1, "failed: no privileges, or --once could not put the rules in force"],
+      [1, "failed: not privileged, or --once could not put the rules in force"],
       wrongUsage,
     ],
     privileged: "all",
@@ -72,7 +72,12 @@ export const commands: readonly Command[] = [
     ...{ name: "plan", arguments: "", least: 0, most: 0 },
     help: "show what the agent would change, and change nothing",
     details: ["With --config, shows the effect of a file before it is rolled out."],
-    exitCodes: [[0, "nothing to change"], [1, "failed"], wrongUsage, [3, "there are changes"]],
+    exitCodes: [
+      [0, "nothing to change"],
+      [1, "failed: the config is not valid, or the kernel cannot be read"],
+      wrongUsage,
+      [3, "there are changes"],
+    ],
     privileged: "all",
   },
   {
@@ -89,7 +94,7 @@ export const commands: readonly Command[] = [
   {
     ...{ name: "doctor", arguments: "", least: 0, most: 0 },
     help: "check this node for what undoes our rules",
-    details: ["Reads only. Needs root for most of it."],
+    details: ["Reads only."],
     exitCodes: [[0, "no errors; perhaps warnings"], [1, "at least one error"], wrongUsage],
     privileged: "most",
   },
@@ -188,6 +193,13 @@ const forCommands: readonly Flag[] = [
 
 /** Every flag there is: the agent's own, then those of single commands. */
 export const flagTable: readonly Flag[] = [...agentFlags, ...forCommands];
+
+/** The privileges that a command needs, in a sentence for its help; none: it needs none. */
+export function privilegesOf({ privileged }: Command): readonly string[] {
+  const what = "root, or the capability NET_ADMIN (for iptables-legacy NET_RAW too)";
+  if (privileged === undefined) return [];
+  return [privileged === "all" ? `Needs ${what}.` : `Most of it needs ${what}.`];
+}
 
 /** The flags that are a command's own. */
 export function flagsOf(command: CommandName): readonly Flag[] {

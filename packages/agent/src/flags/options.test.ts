@@ -183,3 +183,15 @@ test("the help names every flag, and fits a terminal", () => {
 test("docs/flags.md is the table of flags, word for word", () => {
   expect(readFileSync(new URL("../../../../docs/flags.md", import.meta.url), "utf8")).toBe(flagReference());
 });
+
+test("commands in README and docs/operating.md are understood", () => {
+  const lines = ["README.md", "docs/operating.md"].flatMap((name) => {
+    const text = readFileSync(new URL(`../../../../${name}`, import.meta.url), "utf8");
+    return [...text.matchAll(/^(?:\$ |\.\/)ip-masq-agent (.*?)(?: +#.*)?$/gm)].map(([, words = ""]) => words);
+  });
+  expect(lines.length).toBeGreaterThan(10);
+  for (const line of lines) {
+    const parsed = parse(...line.split(" "));
+    expect({ line, parsed }).toEqual({ line, parsed: expect.objectContaining({ named: true }) });
+  }
+});

@@ -128,7 +128,12 @@ export const agentFlags: readonly Flag[] = [
     ["log-format", "logFormat", "json", "json or text; on standard error."],
     parseChoice(["json", "text"] as const),
   ),
-  valued("Logging", "N", ["v", "v", "0", "More with 2 (debug) and 4 (trace)."], parseInteger),
+  valued(
+    "Logging",
+    "N",
+    ["v", "v", "0", "More with 2 (debug) and 4 (trace); from 1 on the stack of an internal error."],
+    parseInteger,
+  ),
   ...booleans("Other", [
     ["help", "help", "false", "Show this help, or a command's."],
     ["version", "version", "false", "Show the version."],
