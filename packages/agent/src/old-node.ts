@@ -48,10 +48,17 @@ export function refuse(
   { realpathSync, writeSync }: Pick<typeof import("node:fs"), "realpathSync" | "writeSync">,
   { execFileSync }: Pick<typeof import("node:child_process"), "execFileSync">,
 ): never {
+  const realPath = (file: string) => {
+    try {
+      return realpathSync(file);
+    } catch (_) {
+      return file;
+    }
+  };
   const machine: Machine = {
     version: process.versions.node,
     execPath: process.execPath,
-    file: realpathSync(started),
+    file: realPath(started),
     path: process.env["PATH"] || "",
     versionOf(file) {
       try {

@@ -181,42 +181,6 @@ describe.each(combinations)("with rules of $label", ({ backend, toolchain }) => 
   });
 });
 
-describe("cleanup beside an agent at work", () => {
-  test.each([
-    ["that answers", [], "one answers at 127.0.0.1:10266"],
-    ["that serves elsewhere", ["--metrics-address=127.0.0.1:10999"], "ip-masq-agent, pid"],
-    ["that serves nowhere", ["--metrics-address="], "ip-masq-agent, pid"],
-  ])("%s: refuses, with what it saw; --dry-run and --force do not", async (_, flags, seen) => {
-    const running = node.start("--backend=nftables", ...flags);
-    await running.line(({ msg }) => msg.startsWith("rules"));
-    const before = await everything();
-    const { exitCode, stdout, stderr } = await agent("cleanup");
-    expect({ exitCode, stdout, rules: await everything() }).toEqual({ exitCode: 1, stdout: "", rules: before });
-    expect(stderr).toMatch(/^ip-masq-agent: an agent runs on this node and .*: nothing was removed; .* use --force\n$/);
-    expect(stderr).toContain(seen);
-    expect(await agent("cleanup", "--dry-run")).toMatchObject({ exitCode: 3, stderr: "" });
-    const forced = await agent("cleanup", "--force");
-    expect(forced).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("removed\n  nftables") });
-    expect(forced.stderr).toMatch(/^warning: an agent runs on this node/);
-  });
-
-  test("once the agent has ended it removes", async () => {
-    const running = node.start("--backend=nftables");
-    await running.line(({ msg }) => msg.startsWith("rules"));
-    await running[Symbol.asyncDispose]();
-    expect(await agent("cleanup")).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("removed\n") });
-  });
-});
-
-test("few source ports are warned of in the log, and by plan and doctor", async () => {
-  const running = node.start("--backend=nftables", "--to-ports=2000-2099");
-  const line = await running.line(({ code }) => code === "few-ports");
-  expect(line).toMatchObject({ level: "warn", msg: expect.stringContaining("has 100 ports in all") });
-  await running.line(({ msg }) => msg.startsWith("rules"));
-  expect((await agent("plan", "--to-ports=2000-2099")).stderr).toMatch(/^warning: --to-ports: "2000-2099": has 100/m);
-  expect((await agent("doctor", "--to-ports=2000-2099")).stdout).toMatch(/^warning +config +--to-ports: "2000-2099"/m);
-});
-
 describe("explain", () => {
   test("names the entry and its line, the longest prefix first; and takes names from a hosts file", async () => {
     await node.write("nonMasqueradeCIDRs:\n  - 10.0.0.0/8\n  - 10.1.0.0/16\n");

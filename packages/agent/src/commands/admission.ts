@@ -26,7 +26,7 @@ export function refuseUnspelt(
   const flags = argv.map((word) => ` ${quoted(word)}`).join("");
   const chain = backend === "nftables" ? "" : `, or chain ${masqChain}`;
   const lines = [
-    `ip-masq-agent: this would change the masquerade rules of this host; spell run, if that is meant: ip-masq-agent run${flags}`,
+    `ip-masq-agent: at a terminal run must be spelt, because it changes this host's rules: ip-masq-agent run${flags}`,
     `  reads    ${configPlace(options)}`,
     `  writes   rules for ${enableIPv6 ? "IPv4 and IPv6" : "IPv4"}, with --backend=${backend}: table ip-masq-agent${chain}`,
     "  effect   new connections to addresses that are not exempt leave with this host's address",
