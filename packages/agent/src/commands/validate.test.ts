@@ -149,7 +149,7 @@ describe("standard input", () => {
     if ("problem" in line) throw new Error(line.problem);
     return { code: await validate("-", line.options, { out: write, err: write, colour: false }, input), text };
   };
-  const program = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const program = fileURLToPath(new URL("../start.ts", import.meta.url));
 
   test.each(["-", "/dev/stdin"])("%s is read from a pipe to its end", async (path) => {
     const ended = await execa(process.execPath, [program, "validate", path], {
