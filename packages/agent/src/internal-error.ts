@@ -1,4 +1,4 @@
-import { writeSync } from "node:fs";
+import { openStderr } from "./stderr.ts";
 import { reportTo } from "./version.ts";
 
 /**
@@ -7,11 +7,8 @@ import { reportTo } from "./version.ts";
  */
 export function reportInternalErrors(program: string, verbose: boolean): void {
   process.on("uncaughtException", (error) => {
-    try {
-      writeSync(2, internalError(program, error, verbose));
-    } catch {
-      // Nobody reads any more.
-    }
+    // Not through a stream: nothing of it may wait, nor fail in its turn.
+    openStderr().write(internalError(program, error, verbose));
     process.exit(1);
   });
 }
