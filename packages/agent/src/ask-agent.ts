@@ -7,6 +7,11 @@ export type AgentAnswer<T> = { readonly answer: T } | { readonly problem: string
 
 const limitMs = 5_000;
 
+/** Where an agent that listens at this address is asked, on its own node. */
+export function placeOf({ host = "127.0.0.1", port }: ListenAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Asks the agent on this node for its state, where --metrics-address says that it listens. */
 export function askAgent(address: ListenAddress | undefined): Promise<AgentAnswer<Status>> {
   return askPage(address, "/statusz", (page) => (page["kind"] === "Statusz" ? (page as unknown as Status) : undefined));
@@ -37,7 +42,7 @@ async function askPage<T>(
 ): Promise<AgentAnswer<T>> {
   if (address === undefined) return { problem: "--metrics-address is empty, so the agent cannot be asked" };
   const host = address.host ?? "127.0.0.1";
-  const place = host.includes(":") ? `[${host}]:${address.port}` : `${host}:${address.port}`;
+  const place = placeOf(address);
   const { promise, resolve } = Promise.withResolvers<AgentAnswer<T>>();
   const question = request(
     { host, port: address.port, path, headers: { accept: "application/json" }, timeout: limitMs },

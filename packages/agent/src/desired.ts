@@ -1,4 +1,5 @@
 import { type Config, derivePolicy, type Finding, hasErrors, type Policy, readConfig } from "@ip-masq-agent/core";
+import { fewPorts } from "./few-ports.ts";
 import type { Options } from "./flags/flag.ts";
 import { meaningOf, missingFinding } from "./sources/missing.ts";
 import type { Added, Snapshot } from "./sources/snapshot.ts";
@@ -35,7 +36,7 @@ export function interpret(snapshot: Snapshot, options: Options, had = false): In
     enableIPv6: options.enableIPv6,
     resyncIntervalMs: options.resyncInterval,
   });
-  const findings = [...said, ...found];
+  const findings = [...said, ...found, ...fewPorts(options.toPorts)];
   if (config === undefined || hasErrors(findings)) return { desired: undefined, findings };
   const { added } = snapshot;
   const { resyncIntervalMs } = config;

@@ -1,27 +1,60 @@
-import "./heap.ts";
-import { commandHelp, helpText, versionText } from "./commands/help.ts";
+import { BackendError } from "@ip-masq-agent/core";
+import { refuseUnprivileged, refuseUnspelt } from "./commands/admission.ts";
+import { commandHelp } from "./commands/help.ts";
+import { type CommandName, commands } from "./flags/commands.ts";
 import { type CommandLine, parseCommandLine } from "./flags/options.ts";
-import { type Output, processOutput } from "./output.ts";
+import type { Output } from "./output.ts";
+import { ownSurroundings, type Surroundings } from "./surroundings.ts";
+import { versionLine } from "./version.ts";
 
 /** Command line → exit code: 0 ended as asked, 1 failed, 2 wrong usage, 3 a difference that was asked after. */
-export async function main(argv: readonly string[], output: Output): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  output: Output,
+  surroundings: Surroundings = ownSurroundings,
+): Promise<number> {
   const line = parseCommandLine(argv);
   if ("problem" in line) {
     output.err(`ip-masq-agent: ${line.problem}\n`);
     return 2;
   }
   const { options, command } = line;
-  if (options.help || options.version) {
-    output.out(
-      options.version && !options.help ? versionText() : command === "run" ? helpText() : commandHelp(command),
-    );
+  if (options.help || command === "help") {
+    output.out(commandHelp(options.help ? command : commandOf(line)));
     return 0;
   }
-  if (!options.asAgent) return execute(line, output);
-  const whole = await (await import("./commands/as-agent.ts")).asAgent(argv, line);
-  if (!("problem" in whole)) return execute(whole, output);
-  output.err(`ip-masq-agent: ${whole.problem}\n`);
-  return 1;
+  if (options.version || command === "version") {
+    output.out(versionLine("ip-masq-agent"));
+    return 0;
+  }
+  const unspelt = refuseUnspelt(line, argv, surroundings);
+  if (unspelt !== undefined) {
+    output.err(unspelt.text);
+    return unspelt.exitCode;
+  }
+  const unprivileged = refuseUnprivileged(line, surroundings);
+  if (unprivileged !== undefined) {
+    output.err(unprivileged.text);
+    if (!unprivileged.proceed) return unprivileged.exitCode;
+  }
+  const whole = options.asAgent ? await (await import("./commands/as-agent.ts")).asAgent(argv, line) : line;
+  if ("problem" in whole) {
+    output.err(`ip-masq-agent: ${whole.problem}\n`);
+    return 1;
+  }
+  try {
+    return await execute(whole, output);
+  } catch (error) {
+    // What a tool or the kernel refuses is no defect of ours.
+    if (!(error instanceof BackendError)) throw error;
+    output.err(`ip-masq-agent: ${error.message}\n`);
+    return 1;
+  }
+}
+
+/** The command that `help` is asked about. */
+function commandOf({ words: [word] }: CommandLine): CommandName {
+  return commands.find(({ name }) => name === word)?.name ?? "run";
 }
 
 /** Each command's code is loaded by itself: the agent at work carries none of it. */
@@ -46,13 +79,8 @@ async function execute(
       return (await import("./commands/cleanup.ts")).cleanup(options, output);
     case "completion":
       return (await import("./commands/completion.ts")).completion(word, output);
+    case "help":
+    case "version":
+      return 0;
   }
-}
-
-if (import.meta.main) {
-  // A reader that went away (`ip-masq-agent --help | head -1`) is no failure.
-  process.stdout.on("error", () => {});
-  process.exitCode = await main(process.argv.slice(2), processOutput());
-  // What hangs elsewhere (a kubeconfig's plugin for credentials) does not hold up the end.
-  setTimeout(() => process.exit(), 500).unref();
 }

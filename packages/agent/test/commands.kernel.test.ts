@@ -148,6 +148,22 @@ describe.each(combinations)("with rules of $label", ({ backend, toolchain }) => 
     expect(stdout).toContain(`- all rules of ${backend}, once these are in force`);
   });
 
+  test("cleanup --dry-run lists what cleanup then removes, and changes nothing", async () => {
+    await startedWith(backend);
+    const before = await everything();
+    const planned = await agent("cleanup", "--dry-run");
+    expect({ code: planned.exitCode, rules: await everything() }).toEqual({ code: 3, rules: before });
+    expect(planned.stdout).toMatch(new RegExp(`^would remove\\n(?: {2}${backend} +IPv[46] +.*\\n)+$`));
+    for (const family of ["IPv4", "IPv6"]) expect(planned.stdout).toContain(family);
+    const { removals } = JSON.parse((await agent("cleanup", "--dry-run", "-o", "json")).stdout) as {
+      removals: { backend: string; wouldRemove: string[] }[];
+    };
+    expect(removals).toHaveLength(6);
+    for (const one of removals) expect(one.wouldRemove.length > 0).toBe(one.backend === backend);
+    const { stdout } = await agent("cleanup");
+    expect(stdout).toBe(planned.stdout.replace("would remove", "removed"));
+  });
+
   test("cleanup removes all of ours and says so, with a broken config too; and nothing else", async () => {
     await node.must("nft", "add table ip foreign { chain c { type nat hook postrouting priority 90; masquerade; }; }");
     const before = await everything();
@@ -160,6 +176,7 @@ describe.each(combinations)("with rules of $label", ({ backend, toolchain }) => 
       before.split("none")[0]?.trim() ?? "",
     );
     expect(await agent("cleanup")).toMatchObject({ exitCode: 0, stdout: "nothing of ours was there\n" });
+    expect(await agent("cleanup", "--dry-run")).toMatchObject({ exitCode: 0, stdout: "nothing of ours is there\n" });
     expect((await node.lab.run(["sh", "-c", "nft list ruleset | grep -ci masq-agent"])).stdout.trim()).toBe("0");
   });
 });

@@ -323,8 +323,6 @@ describe("starting, stopping and failing", () => {
     ["no nft", ["env", "PATH=/nonexistent"], "nftables", "tool_missing", "install the package nftables"],
     ["no iptables", ["env", "PATH=/nonexistent"], "iptables", "tool_missing", "install the package iptables"],
     ["no backend at all", ["env", "PATH=/nonexistent"], "auto", "tool_missing", "no backend can run here"],
-    ["not root", ["setpriv", "--reuid=65534", "--clear-groups"], "nftables", "permission", "run as root"],
-    ["not root, iptables", ["setpriv", "--reuid=65534", "--clear-groups"], "iptables-nft", "permission", "run as root"],
   ])("%s: said with its reason and remedy, exit code 1", async (_, wrapper, backend, reason, remedy) => {
     await node.write("{}");
     await chmod(node.directory, 0o755);

@@ -1,5 +1,5 @@
 import type { Backend } from "@ip-masq-agent/core";
-import { removeRules } from "./cleanup.ts";
+import { removableRules, removeRules } from "./cleanup.ts";
 import { type IptablesRunner, runRestore } from "./iptables.ts";
 import type { Variant } from "./names.ts";
 import { type IptablesObservation, observeTable } from "./observe.ts";
@@ -33,6 +33,7 @@ export function createIptablesBackend(
     plan: (desired, seen) => planChange(desired, seen),
     apply: (plan, signal) => runRestore(runner, "apply", plan.family, plan.transaction, signal),
     cleanup: (family, signal) => removeRules(runner, chain, family, signal),
+    removable: (family, signal) => removableRules(runner, chain, family, signal),
   };
 }
 

@@ -1,7 +1,7 @@
 import { BackendError, type Family } from "@ip-masq-agent/core";
 import { type IptablesRunner, readProc, runRestore } from "./iptables.ts";
 import { hookChain, legacyTablesFile } from "./names.ts";
-import { isSpent, observeTable } from "./observe.ts";
+import { type IptablesObservation, isSpent, observeTable } from "./observe.ts";
 import { renderRestore } from "./render.ts";
 
 /**
@@ -14,16 +14,9 @@ export async function removeRules(
   family: Family,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  if (!(await mayHoldRules(runner, family, signal))) return [];
-  const seen = await observeTable(runner, chain, family, signal).catch((error: unknown) => {
-    const absent = error instanceof BackendError && (error.reason === "tool_missing" || error.reason === "unsupported");
-    if (absent) return undefined;
-    throw error;
-  });
-  if (seen === undefined) return [];
-  const jumps = [...seen.jumps.map(({ text }) => text), ...seen.leftovers.jumps];
-  const chains = [...seen.chains.keys(), ...seen.leftovers.chains].filter((name) => !isSpent(name, seen));
-  if (jumps.length + chains.length === 0) return [];
+  const own = await findOwn(runner, chain, family, signal);
+  if (own === undefined) return [];
+  const { seen, jumps, chains } = own;
   const transaction = renderRestore({
     chains: chains.filter((name) => seen.pinned.has(name)).map((name) => ({ name, rules: [] })),
     drop: chains.filter((name) => !seen.pinned.has(name)),
@@ -31,6 +24,46 @@ export async function removeRules(
     append: [],
   });
   await runRestore(runner, "cleanup", family, transaction, signal);
+  return named(own);
+}
+
+/** What `removeRules` would remove. */
+export async function removableRules(
+  runner: IptablesRunner,
+  chain: string,
+  family: Family,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const own = await findOwn(runner, chain, family, signal);
+  return own === undefined ? [] : named(own);
+}
+
+interface Own {
+  readonly seen: IptablesObservation;
+  readonly jumps: readonly string[];
+  readonly chains: readonly string[];
+}
+
+/** Undefined: nothing of ours is there. */
+async function findOwn(
+  runner: IptablesRunner,
+  chain: string,
+  family: Family,
+  signal: AbortSignal,
+): Promise<Own | undefined> {
+  if (!(await mayHoldRules(runner, family, signal))) return undefined;
+  const seen = await observeTable(runner, chain, family, signal).catch((error: unknown) => {
+    const absent = error instanceof BackendError && (error.reason === "tool_missing" || error.reason === "unsupported");
+    if (absent) return undefined;
+    throw error;
+  });
+  if (seen === undefined) return undefined;
+  const jumps = [...seen.jumps.map(({ text }) => text), ...seen.leftovers.jumps];
+  const chains = [...seen.chains.keys(), ...seen.leftovers.chains].filter((name) => !isSpent(name, seen));
+  return jumps.length + chains.length === 0 ? undefined : { seen, jumps, chains };
+}
+
+function named({ jumps, chains }: Own): readonly string[] {
   return [...jumps.map((text) => `rule -A ${hookChain} ${text}`), ...chains.map((name) => `chain ${name}`)];
 }
 

@@ -73,7 +73,9 @@ export async function readProc(runner: IptablesRunner, file: string, signal: Abo
     return await readFile(file, { encoding: "utf8", signal });
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    const why = { reason: "permission", operation: "probe", message: `cannot read ${file}: ${String(cause)}` } as const;
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    const message = `${file} cannot be read (${code}); run as root`;
+    const why = { reason: "permission", operation: "probe", message } as const;
     throw new BackendError({ ...why, backend: runner.name, cause });
   }
 }

@@ -1,5 +1,5 @@
 import type { Backend, Family } from "@ip-masq-agent/core";
-import { hasTable, removeTable } from "./cleanup.ts";
+import { hasTable, removableTables, removeTable } from "./cleanup.ts";
 import { createHolder } from "./holder.ts";
 import { backendName, bridgeTableOf } from "./names.ts";
 import { type NftRunner, runNft } from "./nft.ts";
@@ -63,6 +63,7 @@ export function createNftablesBackend(
       }
     },
     cleanup: (family, signal) => removeTable(runner, holder, family, signal),
+    removable: (family, signal) => removableTables(runner, family, signal),
     async close() {
       await holder?.[Symbol.asyncDispose]();
     },

@@ -14,16 +14,38 @@ export async function removeTable(
   family: Family,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const names = [tableOf(family), bridgeTableOf(family)];
-  const present = await Promise.all(names.map((name) => hasTable(runner, family, name, "cleanup", signal)));
   const removed: string[] = [];
-  for (const name of names.filter((_, at) => present[at])) {
+  for (const name of await presentTables(runner, family, "cleanup", signal)) {
     const words = ["delete", "table", ...name.split(" ")];
     if (holder?.holds(family)) await holder.run(family, `${words.join(" ")}\n`, signal);
     else await runNft(runner, { arguments: words, operation: "cleanup", family, signal });
-    removed.push(`table ${name}`);
+    removed.push(named(name));
   }
   return removed;
+}
+
+/** What `removeTable` would remove. */
+export async function removableTables(
+  runner: NftRunner,
+  family: Family,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  return (await presentTables(runner, family, "observe", signal)).map(named);
+}
+
+async function presentTables(
+  runner: NftRunner,
+  family: Family,
+  operation: Operation,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const names = [tableOf(family), bridgeTableOf(family)];
+  const present = await Promise.all(names.map((name) => hasTable(runner, family, name, operation, signal)));
+  return names.filter((_, at) => present[at]);
+}
+
+function named(table: string): string {
+  return `table ${table}`;
 }
 
 /**

@@ -16,6 +16,7 @@ export * from "./config/finding.ts";
 export { configJsonSchema } from "./config/json-schema.ts";
 export { type ConfigResult, readConfig } from "./config/read.ts";
 export { describeValue, type MapEntry, type MapValue, type Value } from "./config/value.ts";
+export { nearest } from "./near-miss.ts";
 export * from "./policy/derive.ts";
 export * from "./policy/divide.ts";
 export * from "./policy/explain.ts";

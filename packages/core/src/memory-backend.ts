@@ -63,6 +63,11 @@ export function createMemoryBackend(kernel: MemoryKernel = memoryKernel(), name 
     });
   }
 
+  function belongings(family: Family): readonly string[] {
+    const lines = kernel.lines.get(family);
+    return lines === undefined ? [] : [`${lines.length} rules of ${family}`];
+  }
+
   return {
     name,
     kernel,
@@ -103,9 +108,13 @@ export function createMemoryBackend(kernel: MemoryKernel = memoryKernel(), name 
     },
     async cleanup(family, signal) {
       await enter("cleanup", family, signal);
-      const lines = kernel.lines.get(family);
+      const own = belongings(family);
       kernel.lines.delete(family);
-      return lines === undefined ? [] : [`${lines.length} rules of ${family}`];
+      return own;
+    },
+    async removable(family, signal) {
+      await enter("observe", family, signal);
+      return belongings(family);
     },
   };
 }

@@ -23,7 +23,9 @@ _ip_masq_agent; printf '%s\\n' "\${COMPREPLY[@]}"`;
 }
 
 test("bash: commands first, then each command's flags and the agent's", () => {
-  expect(offered("")).toEqual(commands.slice(1).map(({ name }) => name));
+  expect(offered("")).toEqual(commands.map(({ name }) => name));
+  expect(offered("help", "cl")).toEqual(["cleanup"]);
+  expect(offered("cleanup", "--dr")).toEqual(["--dry-run", "--drift-check-interval="]);
   expect(offered("ex")).toEqual(["explain"]);
   expect(offered("explain", "--fr")).toEqual(["--from="]);
   expect(offered("plan", "--fr")).toEqual([]);
@@ -34,7 +36,7 @@ test("bash: commands first, then each command's flags and the agent's", () => {
 
 test.each(["bash", "zsh", "fish"])("%s: names every command and flag, and the shell can read it", (shell) => {
   const text = script(shell);
-  for (const { name } of commands.slice(1)) {
+  for (const { name } of commands) {
     expect(text).toContain(name);
     for (const flag of flagsOf(name)) expect(text).toContain(flag.name);
   }

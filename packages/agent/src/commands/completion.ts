@@ -1,4 +1,4 @@
-import { commands, flagsOf, flagTable } from "../flags/commands.ts";
+import { type CommandName, commands, flagsOf, flagTable } from "../flags/commands.ts";
 import type { Output } from "../output.ts";
 
 const program = "ip-masq-agent";
@@ -14,11 +14,12 @@ export function completion(shell: string, output: Output): number {
   return 0;
 }
 
-const words = commands.filter(({ name }) => name !== "run");
-const shells = "bash zsh fish";
+const names: string = commands.map(({ name }) => name).join(" ");
+/** What may stand behind a command, for those where it is one of a few words. */
+const choices: Partial<Record<CommandName, string>> = { completion: "bash zsh fish", help: names };
 
 /** Flags for a command: its own and the agent's. */
-function flagNames(command?: (typeof words)[number]["name"]): readonly string[] {
+function flagNames(command?: CommandName): readonly string[] {
   const own = command === undefined ? [] : flagsOf(command);
   const common = flagTable.filter((flag) => flag.commands === undefined);
   return [...own, ...common].map(({ name, boolean }) => `--${name}${boolean ? "" : "="}`);
@@ -33,7 +34,7 @@ _ip_masq_agent() {
   done
   local flags
   case $command in
-${words.map(({ name }) => `    ${name}) flags='${flagNames(name).join(" ")}' ;;`).join("\n")}
+${commands.map(({ name }) => `    ${name}) flags='${flagNames(name).join(" ")}' ;;`).join("\n")}
     *) flags='${flagNames().join(" ")}' ;;
   esac
   COMPREPLY=()
@@ -41,9 +42,12 @@ ${words.map(({ name }) => `    ${name}) flags='${flagNames(name).join(" ")}' ;;`
     COMPREPLY=($(compgen -W "$flags" -- "$current"))
     [[ \${COMPREPLY[0]-} == *= ]] && compopt -o nospace
   elif [[ -z $command ]]; then
-    COMPREPLY=($(compgen -W "${words.map(({ name }) => name).join(" ")}" -- "$current"))
-  elif [[ $command == completion ]]; then
-    COMPREPLY=($(compgen -W "${shells}" -- "$current"))
+    COMPREPLY=($(compgen -W "${names}" -- "$current"))
+${Object.entries(choices)
+  .map(
+    ([name, words]) => `  elif [[ $command == ${name} ]]; then\n    COMPREPLY=($(compgen -W "${words}" -- "$current"))`,
+  )
+  .join("\n")}
   else
     COMPREPLY=($(compgen -f -- "$current"))
   fi
@@ -54,8 +58,8 @@ complete -F _ip_masq_agent ${program}
 }
 
 function zsh(): string {
-  const described = words.map(({ name, help }) => `    '${name}:${quoted(help)}'`).join("\n");
-  const flags = (command?: (typeof words)[number]["name"]) =>
+  const described = commands.map(({ name, help }) => `    '${name}:${quoted(help)}'`).join("\n");
+  const flags = (command?: CommandName) =>
     [...(command === undefined ? [] : flagsOf(command)), ...flagTable.filter((flag) => flag.commands === undefined)]
       .map(
         ({ name, boolean, help }) =>
@@ -68,9 +72,9 @@ _ip_masq_agent() {
   local -a commands=(
 ${described}
   )
-  local command=\${words[(r)(${words.map(({ name }) => name).join("|")})]}
+  local command=\${words[(r)(${names.replaceAll(" ", "|")})]}
   case $command in
-${words.map(({ name }) => `    ${name}) _arguments ${flags(name)} '*:argument:${name === "completion" ? `(${shells})` : "_files"}' ;;`).join("\n")}
+${commands.map(({ name }) => `    ${name}) _arguments ${flags(name)} '*:argument:${choices[name] === undefined ? "_files" : `(${choices[name]})`}' ;;`).join("\n")}
     *) _arguments ${flags()} '1:command:(($commands))' ;;
   esac
 }
@@ -87,12 +91,12 @@ function fish(): string {
     );
   return `${[
     `# fish completion of ${program}: ${program} completion fish | source`,
-    ...words.map(
+    ...commands.map(
       ({ name, help }) => `complete -c ${program} -n '__fish_use_subcommand' -f -a ${name} -d '${quoted(help)}'`,
     ),
-    `complete -c ${program} ${condition("completion")} -f -a '${shells}'`,
+    ...Object.entries(choices).map(([name, words]) => `complete -c ${program} ${condition(name)} -f -a '${words}'`),
     ...flagTable.filter((flag) => flag.commands === undefined).map((flag) => line("", flag)),
-    ...words.flatMap(({ name }) => flagsOf(name).map((flag) => line(condition(name), flag))),
+    ...commands.flatMap(({ name }) => flagsOf(name).map((flag) => line(condition(name), flag))),
   ].join("\n")}\n`;
 }
 

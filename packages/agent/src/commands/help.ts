@@ -1,9 +1,11 @@
-import { type Command, type CommandName, commands, flagsOf } from "../flags/commands.ts";
+import { type Command, type CommandName, commands, flagsOf, privilegesOf } from "../flags/commands.ts";
 import type { Flag } from "../flags/flag.ts";
 import { agentFlags, ignoredFlags } from "../flags/table.ts";
 import { wrap } from "../text/wrap.ts";
-import { build } from "../version.ts";
 
+const runNotes = commands
+  .filter(({ name }) => name === "run")
+  .flatMap((command) => [...command.details, ...privilegesOf(command)]);
 const column = 34;
 const width = 100;
 
@@ -25,11 +27,13 @@ export function helpText(): string {
       ...agentFlags.filter((flag) => flag.group === group).flatMap(describe),
     ]),
     "",
+    ...runNotes.flatMap((sentence) => wrap(sentence, width)),
+    "",
     "klog's other flags (--logtostderr, --stderrthreshold, --vmodule, …) are accepted and do nothing.",
     "",
     "Examples:",
-    "  ip-masq-agent --backend=nftables --enable-ipv6",
-    "  ip-masq-agent --once --config=/etc/config --log-format=text",
+    "  ip-masq-agent run --backend=nftables --enable-ipv6",
+    "  ip-masq-agent run --once --config=/etc/config --log-format=text",
     "  ip-masq-agent validate ./ip-masq-agent.yaml --enable-ipv6",
     "  ip-masq-agent explain 203.0.113.9 --from=10.244.1.5 --protocol=tcp",
     "  ip-masq-agent plan --config=./next.yaml",
@@ -40,13 +44,14 @@ export function helpText(): string {
 /** What `COMMAND --help` prints. */
 export function commandHelp(name: CommandName): string {
   const command = commands.find((one) => one.name === name);
-  if (command === undefined) return helpText();
+  // Its flags are the agent's own, so the whole help is its help.
+  if (command === undefined || name === "run") return helpText();
   const own = flagsOf(name);
   return [
     `Usage: ${usageOf(command)}`,
     "",
     ...wrap(`${command.help.charAt(0).toUpperCase()}${command.help.slice(1)}.`, width),
-    ...command.details.flatMap((sentence) => wrap(sentence, width)),
+    ...[...command.details, ...privilegesOf(command)].flatMap((sentence) => wrap(sentence, width)),
     ...(own.length === 0 ? [] : ["", "Flags:", ...own.flatMap(describe)]),
     "",
     "All flags of the agent itself are taken too: see ip-masq-agent --help.",
@@ -55,7 +60,7 @@ export function commandHelp(name: CommandName): string {
 }
 
 function usageOf({ name, arguments: words }: Command): string {
-  return ["ip-masq-agent", name === "run" ? "" : name, words, "[flags]"].filter((word) => word !== "").join(" ");
+  return ["ip-masq-agent", name === "run" ? "[run]" : name, words, "[flags]"].filter((word) => word !== "").join(" ");
 }
 
 function exitCodesOf(name: CommandName): readonly string[] {
@@ -76,7 +81,7 @@ export function flagReference(): string {
     "",
     `Accepted and without effect, as klog's: ${ignoredFlags.map(({ name }) => `\`--${name}\``).join(", ")}.`,
     "",
-    ...commands.filter(({ name }) => name !== "run").flatMap(commandReference),
+    ...commands.flatMap(commandReference),
   ].join("\n");
 }
 
@@ -87,6 +92,7 @@ function commandReference(command: Command): readonly string[] {
     "",
     `\`${usageOf(command)}\`: ${command.help}.`,
     ...command.details,
+    ...privilegesOf(command),
     "",
     ...(own.length === 0 ? [] : ["| flag | default | |", "| --- | --- | --- |", ...own.map(rowOf), ""]),
     "| exit code | |",
@@ -105,10 +111,6 @@ function rowOf(flag: Flag): string {
 function nameOf(flag: Flag): string {
   const alias = flag.alias === undefined ? "" : `-${flag.alias}, `;
   return `${alias}--${flag.name}${flag.boolean ? "" : `=${flag.placeholder}`}`;
-}
-
-export function versionText(): string {
-  return `ip-masq-agent ${build.version} (commit ${build.commit}, node ${build.nodeVersion})\n`;
 }
 
 function describe(flag: Flag): readonly string[] {

@@ -73,13 +73,36 @@ test("wrong usage is exit code 2, with one line", async () => {
   expect(err.split("\n")).toHaveLength(2);
 });
 
+test("few source ports are a warning here, in JSON too", async () => {
+  const file = join(directory, "config.yaml");
+  await writeFile(file, "{}");
+  const { code, err } = await run("validate", file, "--to-ports=2000-2099");
+  expect(code).toBe(0);
+  expect(err).toMatch(/^warning: --to-ports: "2000-2099": has 100 ports in all, .*; give at least 1000 ports.*\n$/);
+  const json = JSON.parse((await run("validate", file, "--to-ports=2000-2099", "-o", "json")).out) as object;
+  expect(json).toMatchObject({ valid: true, findings: [{ severity: "warning", code: "few-ports" }] });
+});
+
 test("help and version go to standard output", async () => {
   expect(await run("--help")).toMatchObject({ code: 0, err: "", out: expect.stringContaining("Usage:") });
   expect(await run("-h", "whatever")).toMatchObject({ code: 0 });
-  expect(await run("--version")).toMatchObject({
-    code: 0,
-    out: expect.stringMatching(/^ip-masq-agent \S+ \(commit \S+, node v24/),
-  });
+  const help = (await run("--help")).out;
+  for (const words of [["help"], ["run", "--help"], ["run", "help"], ["help", "run"]]) {
+    expect(await run(...words)).toEqual({ code: 0, err: "", out: help });
+  }
+  const ofPlan = (await run("plan", "--help")).out;
+  expect(ofPlan).toContain("--script");
+  for (const words of [
+    ["help", "plan"],
+    ["plan", "help"],
+  ])
+    expect(await run(...words)).toEqual({ code: 0, err: "", out: ofPlan });
+  for (const words of [["--version"], ["version"]]) {
+    expect(await run(...words)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^ip-masq-agent \S+ \(commit \S+, node v24/),
+    });
+  }
 });
 
 describe("a path that was named and does not exist", () => {
@@ -126,7 +149,7 @@ describe("standard input", () => {
     if ("problem" in line) throw new Error(line.problem);
     return { code: await validate("-", line.options, { out: write, err: write, colour: false }, input), text };
   };
-  const program = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const program = fileURLToPath(new URL("../start.ts", import.meta.url));
 
   test.each(["-", "/dev/stdin"])("%s is read from a pipe to its end", async (path) => {
     const ended = await execa(process.execPath, [program, "validate", path], {

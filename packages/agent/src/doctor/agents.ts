@@ -1,3 +1,4 @@
+import { agentProcesses } from "../kernel/agent-processes.ts";
 import { type Diagnosis, note, trouble } from "./diagnosis.ts";
 import type { Check, Node } from "./examination.ts";
 
@@ -33,20 +34,8 @@ async function rules({ sightings, families, options }: Node): Promise<readonly D
   });
 }
 
-/** Processes in this network namespace: the original by its name, ours by its file. */
 async function processes(node: Node): Promise<readonly Diagnosis[]> {
-  const found: string[] = [];
-  const own = await ancestors(node);
-  for (const pid of (await node.list("/proc")).filter((name) => /^\d+$/.test(name))) {
-    if (own.has(pid) || !(await sharesNetwork(node, pid))) continue;
-    const words = ((await node.read(`/proc/${pid}/cmdline`)) ?? "").split("\0");
-    const [program = ""] = words;
-    const isOriginal = /(?:^|\/)ip-masq-agent(?:-v2)?$/.test(program);
-    const isOurs = words.slice(0, 4).some((word) => /(?:^|\/)ip-masq-agent\.js$/.test(word));
-    const isCommand = /^(?:validate|explain|plan|status|doctor|cleanup|completion)$/;
-    if ((isOriginal || isOurs) && !words.some((word) => isCommand.test(word)))
-      found.push(`${isOurs ? "ip-masq-agent" : "the original"} (pid ${pid})`);
-  }
+  const found = (await agentProcesses(node)).map(({ pid, kind }) => `${kind} (pid ${pid})`);
   if (found.length === 0) return [note("info", "agents", "none runs in this network namespace, as far as can be seen")];
   if (found.length === 1) return [note("ok", "agents", `${found[0]}`)];
   return [
@@ -58,21 +47,4 @@ async function processes(node: Node): Promise<readonly Diagnosis[]> {
       "run one of them: delete the DaemonSet of the other",
     ),
   ];
-}
-
-/** This process and those that started it: a shell's words are no agent. */
-async function ancestors({ read }: Node): Promise<ReadonlySet<string>> {
-  const found = new Set<string>();
-  for (let pid = "self"; pid !== "0" && found.size < 100; ) {
-    const status = await read(`/proc/${pid}/status`);
-    if (status === undefined) break;
-    found.add(/^Pid:\s*(\d+)/m.exec(status)?.[1] ?? "");
-    pid = /^PPid:\s*(\d+)/m.exec(status)?.[1] ?? "0";
-  }
-  return found;
-}
-
-async function sharesNetwork({ namespaceOf }: Node, pid: string): Promise<boolean> {
-  const [own, other] = await Promise.all([namespaceOf("self"), namespaceOf(pid)]);
-  return own !== undefined && own === other;
 }

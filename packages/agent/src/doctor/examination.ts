@@ -1,21 +1,16 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import type { Family } from "@ip-masq-agent/core";
 import type { Options } from "../flags/flag.ts";
+import type { ProcessView } from "../kernel/agent-processes.ts";
 import type { Sighting } from "../kernel/now.ts";
 import type { Answered } from "../kernel/tool.ts";
 import { type Diagnosis, note } from "./diagnosis.ts";
 
 /** What a check may look at; handed in, so that a test can make up a node. */
-export interface Node {
+export interface Node extends ProcessView {
   readonly options: Options;
   /** Families that are on. */
   readonly families: readonly Family[];
-  /** The file's text; undefined where there is none, or none that may be read. */
-  read(file: string): Promise<string | undefined>;
-  /** Names in a directory; none where there is none. */
-  list(directory: string): Promise<readonly string[]>;
-  /** The network namespace of a process, as a text that is equal for equal ones; undefined: it cannot be seen. */
-  namespaceOf(pid: string): Promise<string | undefined>;
   ask(tool: string, words: readonly string[]): Promise<Answered>;
   /** Rules of ours, of any backend. */
   sightings(): Promise<readonly Sighting[]>;

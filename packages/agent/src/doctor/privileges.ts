@@ -1,10 +1,10 @@
+import { heldCapabilities } from "../kernel/capabilities.ts";
 import { type Diagnosis, note, trouble } from "./diagnosis.ts";
 import type { Check, Node } from "./examination.ts";
 
-/** Bits of /proc/PID/status' CapEff (capabilities(7)). */
 const needed = [
-  { bit: 12n, name: "NET_ADMIN", why: "no rule can be read or written without it" },
-  { bit: 13n, name: "NET_RAW", why: "iptables-legacy opens a raw socket; other backends need it not" },
+  { name: "NET_ADMIN", why: "no rule can be read or written without it" },
+  { name: "NET_RAW", why: "iptables-legacy opens a raw socket; other backends need it not" },
 ] as const;
 
 const lockFile = "/run/xtables.lock";
@@ -16,11 +16,9 @@ export const privileges: Check = {
 };
 
 async function capabilities({ read }: Node): Promise<readonly Diagnosis[]> {
-  const status = (await read("/proc/self/status")) ?? "";
-  const digits = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1];
-  if (digits === undefined) return [note("info", "privileges", "/proc/self/status cannot be read")];
-  const held = BigInt(`0x${digits}`);
-  const user = /^Uid:\s*\d+\s+(\d+)/m.exec(status)?.[1] ?? "0";
+  const held = heldCapabilities((await read("/proc/self/status")) ?? "");
+  if (held === undefined) return [note("info", "privileges", "/proc/self/status cannot be read")];
+  const { user } = held;
   const asUser =
     user === "0"
       ? []
@@ -31,7 +29,7 @@ async function capabilities({ read }: Node): Promise<readonly Diagnosis[]> {
             `runs as user ${user}: ${lockFile} is root's, so iptables-legacy may be refused it`,
           ),
         ];
-  const missing = needed.filter(({ bit }) => (held & (1n << bit)) === 0n);
+  const missing = needed.filter(({ name }) => !held.has(name));
   if (missing.length === 0) return [note("ok", "privileges", "NET_ADMIN and NET_RAW"), ...asUser];
   return [...missing.map(told), ...asUser];
 }

@@ -2,7 +2,17 @@ import { booleans, type Flag, valued } from "./flag.ts";
 import { agentFlags } from "./table.ts";
 import { parseChoice, parseHost, parsePath, parsePort, parseProtocol } from "./values.ts";
 
-export type CommandName = "run" | "validate" | "explain" | "plan" | "status" | "doctor" | "cleanup" | "completion";
+export type CommandName =
+  | "run"
+  | "validate"
+  | "explain"
+  | "plan"
+  | "status"
+  | "doctor"
+  | "cleanup"
+  | "completion"
+  | "help"
+  | "version";
 
 /** A word behind the program's name: what it does, what it takes, how it ends. */
 export interface Command {
@@ -15,17 +25,26 @@ export interface Command {
   /** Sentences for the command's own help. */
   readonly details: readonly string[];
   readonly exitCodes: readonly (readonly [code: number, meaning: string])[];
+  /** Whether it reads or writes rules, which takes root or the capability NET_ADMIN: all that it does, or most. */
+  readonly privileged?: "all" | "most";
 }
 
 const wrongUsage = [2, "wrong usage: nothing was done"] as const;
 
-/** Every command, in the order of the help; `run` is what the agent does where none is named. */
+/** Every command, in the order of the help; `run` is what the agent does where none is named, except for a person. */
 export const commands: readonly Command[] = [
   {
     ...{ name: "run", arguments: "", least: 0, most: 0 },
     help: "run, until SIGTERM or SIGINT; rules stay",
-    details: [],
-    exitCodes: [[0, "ended as asked"], [1, "failed: --once could not put the rules in force"], wrongUsage],
+    details: [
+      "The word may be left out in a pod, where NODE_NAME or --node-name is set, and where no standard stream is a terminal (systemd, cron). Elsewhere it must be spelt, because this changes the host's rules.",
+    ],
+    exitCodes: [
+      [0, "ended as asked"],
+      [1, "failed: not privileged, or --once could not put the rules in force"],
+      wrongUsage,
+    ],
+    privileged: "all",
   },
   {
     ...{ name: "validate", arguments: "[PATH|-]", least: 0, most: 1 },
@@ -47,12 +66,19 @@ export const commands: readonly Command[] = [
       wrongUsage,
       [3, "the kernel does something else"],
     ],
+    privileged: "all",
   },
   {
     ...{ name: "plan", arguments: "", least: 0, most: 0 },
     help: "show what the agent would change, and change nothing",
     details: ["With --config, shows the effect of a file before it is rolled out."],
-    exitCodes: [[0, "nothing to change"], [1, "failed"], wrongUsage, [3, "there are changes"]],
+    exitCodes: [
+      [0, "nothing to change"],
+      [1, "failed: the config is not valid, or the kernel cannot be read"],
+      wrongUsage,
+      [3, "there are changes"],
+    ],
+    privileged: "all",
   },
   {
     ...{ name: "status", arguments: "", least: 0, most: 0 },
@@ -68,14 +94,23 @@ export const commands: readonly Command[] = [
   {
     ...{ name: "doctor", arguments: "", least: 0, most: 0 },
     help: "check this node for what undoes our rules",
-    details: ["Reads only. Needs root for most of it."],
+    details: ["Reads only."],
     exitCodes: [[0, "no errors; perhaps warnings"], [1, "at least one error"], wrongUsage],
+    privileged: "most",
   },
   {
     ...{ name: "cleanup", arguments: "", least: 0, most: 0 },
     help: "remove all rules of this agent and the original",
-    details: ["Does not read the config. Stop the agent first: it would write its rules again."],
-    exitCodes: [[0, "removed, or nothing there"], [1, "something could not be removed"], wrongUsage],
+    details: [
+      "Does not read the config. Refuses while an agent runs on this node, because that would write its rules again: one that answers at --metrics-address, or a process of the agent or the original in this network namespace.",
+    ],
+    exitCodes: [
+      [0, "removed, or nothing there"],
+      [1, "failed: an agent runs, or something could not be removed"],
+      wrongUsage,
+      [3, "--dry-run: there is something to remove"],
+    ],
+    privileged: "all",
   },
   {
     ...{ name: "completion", arguments: "SHELL", least: 1, most: 1 },
@@ -85,6 +120,18 @@ export const commands: readonly Command[] = [
       "zsh: source <(ip-masq-agent completion zsh)",
       "fish: ip-masq-agent completion fish | source",
     ],
+    exitCodes: [[0, "printed"], wrongUsage],
+  },
+  {
+    ...{ name: "help", arguments: "[COMMAND]", least: 0, most: 1 },
+    help: "show the help, or a command's",
+    details: ["COMMAND help and COMMAND --help are the same. (A file or a host called help: ./help, help.)"],
+    exitCodes: [[0, "printed"], wrongUsage],
+  },
+  {
+    ...{ name: "version", arguments: "", least: 0, most: 0 },
+    help: "show the version",
+    details: [],
     exitCodes: [[0, "printed"], wrongUsage],
   },
 ];
@@ -138,12 +185,21 @@ const forCommands: readonly Flag[] = [
     ["as-agent", "asAgent", "false", "Take every flag that is not given from the agent that runs on this node."],
   ]).map((flag) => ({ ...flag, commands: ["validate", "explain", "plan", "doctor"] as const })),
   ...booleans("Running", [
+    ["dry-run", "dryRun", "false", "List what would be removed, in every backend and family, and remove nothing."],
+    ["force", "force", "false", "Remove the rules even though an agent runs on this node."],
     ["stay", "stay", "false", "Wait for SIGTERM afterwards: for a DaemonSet that cleans up every node."],
   ]).map((flag) => ({ ...flag, commands: ["cleanup"] as const })),
 ];
 
 /** Every flag there is: the agent's own, then those of single commands. */
 export const flagTable: readonly Flag[] = [...agentFlags, ...forCommands];
+
+/** The privileges that a command needs, in a sentence for its help; none: it needs none. */
+export function privilegesOf({ privileged }: Command): readonly string[] {
+  const what = "root, or the capability NET_ADMIN (for iptables-legacy NET_RAW too)";
+  if (privileged === undefined) return [];
+  return [privileged === "all" ? `Needs ${what}.` : `Most of it needs ${what}.`];
+}
 
 /** The flags that are a command's own. */
 export function flagsOf(command: CommandName): readonly Flag[] {

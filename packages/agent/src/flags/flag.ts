@@ -36,6 +36,8 @@ export interface Options {
   readonly port: number | undefined;
   readonly script: boolean;
   readonly stay: boolean;
+  readonly dryRun: boolean;
+  readonly force: boolean;
   /** The config is this ConfigMap, and not a file. */
   readonly configMap: ConfigMapName | undefined;
   readonly exemptPodCidrs: boolean;

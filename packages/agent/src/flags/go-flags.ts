@@ -1,3 +1,5 @@
+import { nearest } from "@ip-masq-agent/core";
+
 /** What the syntax needs to know of a flag. */
 export interface FlagSyntax {
   readonly name: string;
@@ -65,16 +67,19 @@ export function parseBoolean(text: string): boolean | undefined {
 }
 
 function suggestion(name: string, flags: readonly FlagSyntax[]): string {
-  const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, "");
-  const near = flags.find((flag) => plain(flag.name) === plain(name) || isOneEditAway(plain(flag.name), plain(name)));
-  return near === undefined ? "" : `; did you mean --${near.name}?`;
+  const letters = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, "");
+  const names = flags.map((flag) => flag.name);
+  return didYouMean(name.length > 100 ? undefined : nearest(name, names, { letters, most: mostEdits }), "--");
 }
 
-/** One character more, less, or other. */
-function isOneEditAway(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let at = 0;
-  while (at < a.length && a[at] === b[at]) at++;
-  const [restA, restB] = [a.slice(at), b.slice(at)];
-  return restA.slice(1) === restB.slice(1) || restA.slice(1) === restB || restA === restB.slice(1);
+/** `; did you mean explain?`: the nearest command, for a word that is none; empty where none is near. */
+export function nearestCommand(word: string, commands: readonly string[]): string {
+  return didYouMean(nearest(word, commands, { most: mostEdits }));
+}
+
+/** What is more than two letters away in a long word, or one in a short one, is something else. */
+const mostEdits = 2;
+
+function didYouMean(word: string | undefined, before = ""): string {
+  return word === undefined ? "" : `; did you mean ${before}${word}?`;
 }

@@ -70,10 +70,35 @@ test.each(commands.map(({ name }) => name))("%s --help names its flags and exit 
   for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
 });
 
+test("help and version are commands, and so is run", () => {
+  expect(parse("help")).toMatchObject({ command: "help", words: [] });
+  expect(parse("help", "plan")).toMatchObject({ command: "help", words: ["plan"] });
+  expect(parse("version")).toMatchObject({ command: "version" });
+  for (const { name } of commands) {
+    expect(parse(name, "help")).toMatchObject({ command: name, options: { help: true } });
+    expect(parse(name, "--help")).toMatchObject({ command: name, options: { help: true } });
+  }
+  expect(parse("explain", "help.")).toMatchObject({ options: { help: false }, words: ["help."] });
+  expect(parse("run", "--once")).toMatchObject({ command: "run", named: true, options: { once: true } });
+  expect(parse("--once")).toMatchObject({ command: "run", named: false });
+});
+
 describe("what is refused, with the flag, the value and a remedy", () => {
   test.each([
     [["--nope"], "unknown flag --nope; see --help"],
     [["--enable-ip6"], "did you mean --enable-ipv6?"],
+    [["--enable-vip6"], "did you mean --enable-ipv6?"],
+    [["--metrics-adres=:1"], "did you mean --metrics-address?"],
+    [["--backedn=nftables"], "did you mean --backend?"],
+    [["--x=1"], "unknown flag --x; see --help"],
+    [["explian", "10.0.0.1"], 'unexpected "explian 10.0.0.1"; did you mean explain?; see --help'],
+    [["clenaup"], "did you mean cleanup?"],
+    [["rnu"], "did you mean run?"],
+    [["start"], "the commands are run, validate, explain"],
+    [["help", "doctro"], 'there is no command "doctro"; did you mean doctor?'],
+    [["help", "plan", "now"], 'unexpected "now" behind help'],
+    [["version", "1"], 'unexpected "1" behind version'],
+    [["status", "--force"], "--force is a flag of cleanup"],
     [["--enableIPv6"], "did you mean --enable-ipv6?"],
     [["--masq-chain"], "--masq-chain needs a value"],
     [["foo", "bar"], 'unexpected "foo bar"'],
@@ -157,4 +182,16 @@ test("the help names every flag, and fits a terminal", () => {
 
 test("docs/flags.md is the table of flags, word for word", () => {
   expect(readFileSync(new URL("../../../../docs/flags.md", import.meta.url), "utf8")).toBe(flagReference());
+});
+
+test("commands in README and docs/operating.md are understood", () => {
+  const lines = ["README.md", "docs/operating.md"].flatMap((name) => {
+    const text = readFileSync(new URL(`../../../../${name}`, import.meta.url), "utf8");
+    return [...text.matchAll(/^(?:\$ |\.\/)ip-masq-agent (.*?)(?: +#.*)?$/gm)].map(([, words = ""]) => words);
+  });
+  expect(lines.length).toBeGreaterThan(10);
+  for (const line of lines) {
+    const parsed = parse(...line.split(" "));
+    expect({ line, parsed }).toEqual({ line, parsed: expect.objectContaining({ named: true }) });
+  }
 });

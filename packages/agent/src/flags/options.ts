@@ -1,6 +1,6 @@
 import { type CommandName, commands, flagTable } from "./commands.ts";
 import type { Flag, Options } from "./flag.ts";
-import { parseBoolean, parseFlags, type UsageProblem } from "./go-flags.ts";
+import { nearestCommand, parseBoolean, parseFlags, type UsageProblem } from "./go-flags.ts";
 import { ignoredFlags } from "./table.ts";
 
 /** A command line understood. */
@@ -8,6 +8,8 @@ export interface CommandLine {
   readonly options: Options;
   /** `run` where none is named. */
   readonly command: CommandName;
+  /** The command was named. */
+  readonly named: boolean;
   /** What stands behind the command: as many words as it takes. */
   readonly words: readonly string[];
   /** Flags that were given, by name; defaults are not among them. */
@@ -47,18 +49,23 @@ export function parseCommandLine(argv: readonly string[]): CommandLine | UsagePr
   const options = values as unknown as Options;
   const [word, ...words] = parsed.positional;
   const command = commands.find(({ name }) => name === (word ?? "run"));
+  const asksForHelp = command !== undefined && words.length === 1 && words[0] === "help";
   const line = {
-    options,
+    options: asksForHelp ? { ...options, help: true } : options,
     command: command?.name ?? "run",
+    named: word !== undefined,
     words,
     given: parsed.values,
     ignored: ignored.map(({ name }) => name),
   };
   // Whoever asks for help has not yet got it right.
-  if (options.help || options.version) return line;
+  if (line.options.help || options.version) return line;
   if (command === undefined) {
+    const unexpected = `unexpected ${JSON.stringify(parsed.positional.join(" "))}`;
+    const meant = nearestCommand(word ?? "", names);
+    if (meant !== "") return { problem: `${unexpected}${meant}; see --help` };
     return {
-      problem: `unexpected ${JSON.stringify(parsed.positional.join(" "))}: the commands are ${commandNames()}, and booleans are written --flag=true; see --help`,
+      problem: `${unexpected}: the commands are ${names.join(", ")}, and booleans are written --flag=true; see --help`,
     };
   }
   if (words.length > command.most) {
@@ -67,6 +74,10 @@ export function parseCommandLine(argv: readonly string[]): CommandLine | UsagePr
   }
   if (words.length < command.least) {
     return { problem: `${command.name} needs ${command.arguments}; see ${command.name} --help` };
+  }
+  if (command.name === "help" && words[0] !== undefined && !names.includes(words[0])) {
+    const meant = nearestCommand(words[0], names);
+    return { problem: `there is no command ${JSON.stringify(words[0])}${meant}; see --help` };
   }
   const stray = flagTable.find(
     (flag) => parsed.values.has(flag.name) && flag.commands?.includes(command.name) === false,
@@ -77,9 +88,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine | UsagePr
   return line;
 }
 
-function commandNames(): string {
-  return commands.map(({ name }) => name).join(", ");
-}
+const names: readonly string[] = commands.map(({ name }) => name);
 
 function refused(
   flag: Pick<Flag, "name">,

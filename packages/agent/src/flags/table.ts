@@ -35,7 +35,7 @@ export const agentFlags: readonly Flag[] = [
       "to-ports",
       "toPorts",
       "",
-      "Source ports for tcp, udp and sctp, as 1024-29999,32768-65535. Empty: the kernel's choice.",
+      "Source ports for tcp, udp and sctp, as 1024-29999,32768-65535. Fewer than 1000 are warned of. Empty: the kernel's choice.",
     ],
     parsePorts,
   ),
@@ -128,7 +128,12 @@ export const agentFlags: readonly Flag[] = [
     ["log-format", "logFormat", "json", "json or text; on standard error."],
     parseChoice(["json", "text"] as const),
   ),
-  valued("Logging", "N", ["v", "v", "0", "More with 2 (debug) and 4 (trace)."], parseInteger),
+  valued(
+    "Logging",
+    "N",
+    ["v", "v", "0", "More with 2 (debug) and 4 (trace); from 1 on the stack of an internal error."],
+    parseInteger,
+  ),
   ...booleans("Other", [
     ["help", "help", "false", "Show this help, or a command's."],
     ["version", "version", "false", "Show the version."],

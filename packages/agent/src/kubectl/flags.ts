@@ -1,4 +1,4 @@
-import { type FlagSyntax, parseFlags } from "../flags/go-flags.ts";
+import { type FlagSyntax, nearestCommand, parseBoolean, parseFlags } from "../flags/go-flags.ts";
 import { type Checked, parseChoice, parseInteger, parseInterval, type ValueProblem } from "../flags/values.ts";
 
 /** What the plugin's command line asks for. */
@@ -17,7 +17,7 @@ export interface PluginOptions {
   readonly packet: readonly string[];
 }
 
-export type PluginCommand = "status" | "explain" | "doctor" | "help";
+export type PluginCommand = "status" | "explain" | "doctor" | "help" | "version";
 
 export interface PluginLine {
   readonly command: PluginCommand;
@@ -48,20 +48,24 @@ export const pluginFlags: readonly PluginFlag[] = [
   flag("output", "FORMAT", "text", "text or json.", "o"),
   flag("protocol", "NAME", "", "For explain: tcp, udp, sctp, icmp or another."),
   flag("port", "N", "", "For explain: the destination's port."),
+  flag("v", "N", "0", "With 1: also the stack of an internal error."),
   flag("help", "", "false", "Show this help.", "h"),
+  flag("version", "", "false", "Show the version."),
 ];
 
 const arity: Readonly<Record<PluginCommand, readonly [least: number, most: number, words: string]>> = {
   status: [0, 0, ""],
   explain: [2, 2, "POD DEST"],
   doctor: [0, 1, "[NODE]"],
-  help: [0, 0, ""],
+  help: [0, 1, "[COMMAND]"],
+  version: [0, 0, ""],
 };
 
 /** Reads everything behind `kubectl masq`. Pure; never throws. */
 export function parsePluginLine(argv: readonly string[]): PluginLine | { readonly problem: string } {
   const parsed = parseFlags(argv, pluginFlags);
-  if ("problem" in parsed) return parsed;
+  // Where the help is, the caller says.
+  if ("problem" in parsed) return { problem: parsed.problem.replace(/; see --help$/, "") };
   const text = (name: string) => parsed.values.get(name) ?? pluginFlags.find((one) => one.name === name)?.default ?? "";
   const problems: string[] = [];
   function value<T>(name: string, parse: (given: string) => Checked<T>, fallback: T): T {
@@ -82,15 +86,25 @@ export function parsePluginLine(argv: readonly string[]): PluginLine | { readonl
     output: value("output", parseChoice(["text", "json"] as const), "text"),
     packet: ["protocol", "port"].flatMap((name) => (text(name) === "" ? [] : [`--${name}=${text(name)}`])),
   };
-  const command = text("help") === "true" ? "help" : word;
-  if (!isCommand(command)) {
-    return { problem: `unknown command ${JSON.stringify(command)}; use status, explain POD DEST or doctor [NODE]` };
-  }
-  const [least, most, shape] = arity[command];
-  if (command !== "help" && (words.length < least || words.length > most))
-    return { problem: `use: kubectl masq ${command} ${shape}`.trimEnd() };
+  value("v", parseInteger, 0);
+  // Whoever asks for help has not yet got it right.
+  if (parseBoolean(text("help")) === true) return { command: "help", words, options };
+  if (parseBoolean(text("version")) === true) return { command: "version", words, options };
+  if (!isCommand(word)) return unknown(word);
+  if (words.length === 1 && words[0] === "help") return { command: "help", words: [], options };
+  const [about] = words;
+  if (word === "help" && about !== undefined && !isCommand(about)) return unknown(about);
+  const [least, most, shape] = arity[word];
+  if (words.length < least || words.length > most) return { problem: `use: kubectl masq ${word} ${shape}`.trimEnd() };
   const [problem] = problems;
-  return problem === undefined ? { command, words, options } : { problem };
+  return problem === undefined ? { command: word, words, options } : { problem };
+}
+
+function unknown(word: string): { readonly problem: string } {
+  const meant = nearestCommand(word, Object.keys(arity));
+  return {
+    problem: `unknown command ${JSON.stringify(word)}${meant === "" ? "; use status, explain POD DEST or doctor [NODE]" : meant}`,
+  };
 }
 
 function isCommand(word: string): word is PluginCommand {
@@ -112,6 +126,8 @@ export function pluginHelp(): string {
     "  kubectl masq status                 every node's agent: backend, policy, in sync, drifts, warnings; who differs",
     "  kubectl masq explain POD DEST       what becomes of POD's packets to DEST, said by the agent on POD's node",
     "  kubectl masq doctor [NODE]          what undoes the rules, on every node or one",
+    "  kubectl masq help                   this help",
+    "  kubectl masq version                the plugin's version",
     "",
     "Flags:",
     ...pluginFlags.map(({ name, alias, placeholder, help, default: fallback, boolean }) => {

@@ -173,6 +173,30 @@ test.each([
   expect(parsePluginLine(argv)).toEqual({ problem: expect.stringContaining(problem) });
 });
 
+test.each([
+  [["statsu"], 'unknown command "statsu"; did you mean status?'],
+  [["help", "doctr"], 'unknown command "doctr"; did you mean doctor?'],
+  [["start"], "use status, explain POD DEST or doctor [NODE]"],
+  [["status", "--kubecofnig=a"], "unknown flag --kubecofnig; did you mean --kubeconfig?"],
+  [["status", "--v=high"], '--v "high" is not a whole number'],
+])("%j is refused, with what is meant", (argv, problem) => {
+  expect(parsePluginLine(argv)).toEqual({ problem: expect.stringContaining(problem) });
+});
+
+test("help and version are commands beside --help and --version", () => {
+  for (const argv of [
+    [],
+    ["help"],
+    ["help", "status"],
+    ["status", "help"],
+    ["--help"],
+    ["nonsense", "-h"],
+    ["explain", "help"],
+  ])
+    expect(parsePluginLine(argv)).toMatchObject({ command: "help" });
+  for (const argv of [["version"], ["--version"]]) expect(parsePluginLine(argv)).toMatchObject({ command: "version" });
+});
+
 test("flags have kubectl's short names", () => {
   expect(parsePluginLine(["explain", "a", "b", "-n", "shop", "-o", "json"])).toMatchObject({
     ...{ command: "explain", words: ["a", "b"] },

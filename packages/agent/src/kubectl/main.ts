@@ -1,4 +1,5 @@
 import { credentialsOf, kubeConfigOf } from "../kubernetes/credentials.ts";
+import { versionLine } from "../version.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { type PluginLine, parsePluginLine, pluginHelp } from "./flags.ts";
@@ -17,9 +18,15 @@ export async function main(argv: readonly string[], screen: Screen): Promise<num
     screen.out(pluginHelp());
     return 0;
   }
+  if (line.command === "version") {
+    screen.out(versionLine("kubectl-masq"));
+    return 0;
+  }
   try {
     return await execute(line, screen);
   } catch (error) {
+    // A defect of ours, and not one of the user's kubeconfig or cluster.
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     screen.err(`kubectl masq: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
@@ -39,17 +46,4 @@ async function execute(
   const own = config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
   const sender = { namespace: options.namespace ?? own, pod: first, destination: second, more: options.packet };
   return explain({ fleet, output, screen, ...sender });
-}
-
-if (import.meta.main) {
-  process.stdout.on("error", () => {});
-  const { stdout, stderr } = process;
-  const exitCode = await main(process.argv.slice(2), {
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
-    live: stderr.isTTY === true,
-    colour: stdout.isTTY === true && stdout.hasColors(),
-  });
-  // A node that did not answer may keep its connection open for minutes: nobody waits for that.
-  stdout.write("", () => process.exit(exitCode));
 }

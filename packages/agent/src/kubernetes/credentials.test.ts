@@ -14,9 +14,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function kubeconfig(user: object, name = "config"): Promise<string> {
-  const file = join(directory, name);
-  const cluster = { server: "https://192.0.2.1:6443" };
+async function kubeconfig(user: object, server = "https://192.0.2.1:6443"): Promise<string> {
+  const file = join(directory, "config");
+  const cluster = { server };
   const config = {
     ...{ apiVersion: "v1", kind: "Config", "current-context": "c", users: [{ name: "u", user }] },
     clusters: [{ name: "k", cluster }],
@@ -43,6 +43,16 @@ describe("credentials of a kubeconfig", () => {
     vi.stubEnv("HOME", directory);
     expect(() => loadCredentials({ kubeconfig: "" })).toThrow(`there is no ${directory}/.kube/config`);
   });
+
+  test.each(["nonsense", "api.example:6443", "10.0.0.1:6443", "https://[::1"])(
+    "the server %j, which is no URL, is told by its cluster, with how to write it",
+    async (server) => {
+      const file = await kubeconfig({ token: "t" }, server);
+      expect(() => loadCredentials({ kubeconfig: file })).toThrow(
+        `the server ${JSON.stringify(server)} of cluster k is no URL; write it as https://`,
+      );
+    },
+  );
 
   test("a plugin that fails is told in one line, with the remedy that fits", async () => {
     const exec = {

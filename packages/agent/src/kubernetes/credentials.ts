@@ -94,6 +94,10 @@ export function credentialsOf(config: KubeConfig): Credentials {
     const which = JSON.stringify(config.getCurrentContext());
     throw new Error(`there is no context ${which}, or it has no cluster; there are: ${contexts.join(", ") || "none"}`);
   }
+  if (!/^https?:\/\//i.test(cluster.server) || !URL.canParse(cluster.server)) {
+    const which = `the server ${JSON.stringify(cluster.server)} of cluster ${cluster.name} is no URL`;
+    throw new Error(`${which}; write it as https://10.96.0.1:443 in the kubeconfig`);
+  }
   return {
     server: cluster.server,
     remedy: "look at the user in the kubeconfig",

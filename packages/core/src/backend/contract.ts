@@ -74,6 +74,9 @@ export interface Backend<
    */
   cleanup(family: Family, signal: AbortSignal): Promise<readonly string[]>;
 
+  /** Lists what `cleanup` would remove, in the same words, and changes nothing. */
+  removable(family: Family, signal: AbortSignal): Promise<readonly string[]>;
+
   /** Ends what the backend keeps running between calls, where it does; rules stay. */
   close?(): Promise<void>;
 }

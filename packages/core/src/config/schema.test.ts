@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { configKeys, editDistance, findKey, nearestKey } from "./schema.ts";
+import { configKeys, findKey, nearestKey } from "./schema.ts";
 
 describe("findKey", () => {
   test.each([
@@ -58,19 +58,4 @@ describe("nearestKey", () => {
       }),
     );
   });
-});
-
-test("edit distance is a distance, and 0 for equals alone", () => {
-  const text = fc.string({ maxLength: 8, unit: fc.constantFrom("a", "b", "c") });
-  fc.assert(
-    fc.property(text, text, (a, b) => {
-      const edits = editDistance(a, b);
-      expect(edits).toBe(editDistance(b, a));
-      expect(edits === 0).toBe(a === b);
-      expect(edits).toBeGreaterThanOrEqual(Math.abs(a.length - b.length));
-      expect(edits).toBeLessThanOrEqual(Math.max(a.length, b.length));
-    }),
-  );
-  expect(editDistance("cidr", "cdir")).toBe(1);
-  expect(editDistance("kitten", "sitting")).toBe(3);
 });

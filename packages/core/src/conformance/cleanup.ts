@@ -9,13 +9,17 @@ import type { Kit, Trial } from "./trial.ts";
 export function cleanup<S extends Subject>(kit: Kit<S>): void {
   for (const family of families) {
     kit.test(`cleanup, ${family}: a fresh node has nothing to remove`, async (trial) => {
+      assert.deepEqual(await trial.removable(family), []);
       assert.deepEqual(await trial.cleanup(family), []);
     });
 
-    kit.test(`cleanup, ${family}: nothing is left of any policy`, async (trial) => {
+    kit.test(`cleanup, ${family}: nothing is left of any policy, and what goes can be listed before`, async (trial) => {
       for (const { policy } of samplePolicies(family)) {
         await trial.write(policy);
-        assert.notDeepEqual(await trial.cleanup(family), [], "it does not say what it removed");
+        const own = await trial.removable(family);
+        assert.equal((await trial.observe(family)).present, true, "it removed what it was to list");
+        assert.notDeepEqual(own, [], "it does not list what it would remove");
+        assert.deepEqual(await trial.cleanup(family), own, "it removed something else than it listed");
         assert.equal((await trial.observe(family)).present, false);
         assert.deepEqual(await trial.cleanup(family), []);
       }
@@ -25,7 +29,8 @@ export function cleanup<S extends Subject>(kit: Kit<S>): void {
       kit.test(`cleanup, ${family}: nothing is left after ${name}`, async (trial) => {
         await trial.write(tamperedPolicy(family));
         await tamper(trial.subject, family);
-        await trial.cleanup(family);
+        const own = await trial.removable(family);
+        assert.deepEqual(await trial.cleanup(family), own, "it removed something else than it listed");
         assert.equal((await trial.observe(family)).present, false);
         assert.deepEqual(await trial.cleanup(family), []);
       });

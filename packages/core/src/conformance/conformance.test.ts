@@ -70,6 +70,8 @@ test.each<readonly [fault: string, spoiled: (backend: MemoryBackend) => Partial<
     ["convergence", "drift"],
   ],
   ["cleans nothing up", () => ({ cleanup: async () => [] }), ["cleanup"]],
+  ["lists nothing to remove", () => ({ removable: async () => [] }), ["cleanup"]],
+  ["removes what it is to list", (backend) => ({ removable: backend.cleanup }), ["cleanup"]],
   [
     "cleans both families up",
     (backend) => ({

@@ -15,6 +15,7 @@ export interface Trial<S extends Subject = Subject> extends AsyncDisposable {
   /** Observes, plans, and applies where something is to be done. */
   write(policy: FamilyPolicy): Promise<Plan>;
   cleanup(family: Family): Promise<readonly string[]>;
+  removable(family: Family): Promise<readonly string[]>;
 }
 
 /** What the properties are made of: a way to declare their tests, and the options that they need. */
@@ -52,6 +53,7 @@ export async function openTrial<S extends Subject>(open: () => Promise<S>): Prom
       return planned;
     },
     cleanup: (family) => backend.cleanup(family, signal),
+    removable: (family) => backend.removable(family, signal),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
