@@ -18,6 +18,7 @@ import { takeFirst } from "./first-config.ts";
 import { createHolderWatch } from "./holder-watch.ts";
 import { createNudge } from "./nudge.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
+import { whyNotInForce } from "./readiness.ts";
 import { createNarrator } from "./story.ts";
 import { createWishes } from "./wishes.ts";
 
@@ -51,6 +52,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
   const nudge = createNudge();
   const report = createReport(logger);
   const record = createRecord(enabled, clock);
+  metrics.rulesKnownBy(() => loop?.standings() ?? []);
   const holderWatch = lifecycle.use(createHolderWatch(clock, logger, () => loop?.hint()));
   let connection: Connection | undefined;
   let chosen: Choice | undefined;
@@ -169,7 +171,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
       const { missing, refused } = wishes.status();
       return missing?.why ?? refused?.[0] ?? "the config has not been read yet";
     }
-    return loop?.inForce() ? undefined : "the rules are not in force, or were not observed so";
+    return whyNotInForce(loop?.standings() ?? []);
   }
 
   return {
@@ -213,7 +215,10 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
         notReady: notReady(),
         ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events } }),
         config: { ...wishes.status(), watches: connection?.inputs.watches() ?? [] },
-        families: record.families((family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0),
+        families: record.families(
+          (family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0,
+          loop?.standings() ?? [],
+        ),
         drifts: record.drifts(),
       }),
   };
