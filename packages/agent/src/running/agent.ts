@@ -16,6 +16,7 @@ import { createRecord } from "../status/record.ts";
 import type { EventsStatus, Status } from "../status/status.ts";
 import { takeFirst } from "./first-config.ts";
 import { createHolderWatch } from "./holder-watch.ts";
+import type { InstanceLock } from "./instance-lock.ts";
 import { createNudge } from "./nudge.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
 import { whyNotInForce } from "./readiness.ts";
@@ -43,10 +44,12 @@ export interface AgentParts {
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
   readonly clock: Clock;
+  /** Nothing is read or written before this is ours; absent: nobody else is to be waited for. */
+  readonly lock?: InstanceLock;
 }
 
 /** Joins config, backend, loop and the kernel's events; each of them knows nothing of the others. */
-export function createAgent({ options, enabled, metrics, logger, lifecycle, clock }: AgentParts): Agent {
+export function createAgent({ options, enabled, metrics, logger, lifecycle, clock, lock }: AgentParts): Agent {
   const startedAt = clock.wall();
   const startedMonotonic = clock.monotonic();
   const nudge = createNudge();
@@ -166,6 +169,9 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
   }
 
   function notReady(): string | undefined {
+    const other = lock?.holder();
+    if (other !== undefined)
+      return `another ip-masq-agent (${other}) keeps the rules of this node; this one waits until it has ended`;
     if (startFailure !== undefined) return startFailure;
     if (wishes.desired() === undefined) {
       const { missing, refused } = wishes.status();
@@ -176,6 +182,8 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
 
   return {
     async run() {
+      await lock?.acquired;
+      if (lifecycle.signal.aborted) return 0;
       const [connected, choice] = await Promise.all([connect(), choose()]);
       connection = connected;
       await takeFirst(connected.inputs, { options, logger, wishes, take });
