@@ -56,6 +56,35 @@ test("one line for each change of state, and none for a state that goes on", () 
   ]);
 });
 
+test("a conflict is one line when it begins and one when it is over, whatever happens in it", () => {
+  const conflict = { ...at, type: "conflict", since: 0, undone: 5, by: { process: "evil", pid: 7 } } as const;
+  const undone = { ...failed("lock"), undone: true } as ReconcileEvent;
+  const each: readonly ReconcileEvent[] = [
+    { ...at, type: "drift", differences: [{ kind: "missing", subject: "chain" }] },
+    { ...pass, trigger: "hint", result: "applied", unverified: true, repair: { result: "failed", afterMs: 5 } },
+    { ...pass, trigger: "hint", result: "applied", unverified: true },
+    { ...pass, result: "in_sync", repair: { result: "repaired", afterMs: 5 } },
+    { ...conflict, state: "goes on" },
+    undone,
+    failed("timeout"),
+    { ...pass, result: "in_sync" },
+  ];
+  expect(
+    lines([
+      undone,
+      { ...conflict, state: "begins" },
+      ...Array.from({ length: 50 }, () => each).flat(),
+      { ...conflict, state: "over" },
+      { ...pass, result: "in_sync" },
+    ]),
+  ).toEqual([
+    "warn: rules written, and changed by another program before they could be read back",
+    "warn: conflict: another program undoes our repairs; they go on, about one write a second at most; find it and stop it",
+    "error: reconcile failed; the rules in the kernel stay as they are",
+    "info: conflict over: the rules stand again",
+  ]);
+});
+
 test("the text form quotes what needs it", () => {
   const line = textLine(
     '{"time":"2026-01-01T00:00:00.000Z","level":"warn","msg":"drift found","kinds":"1 missing","count":3,"name":"a"}',

@@ -1,4 +1,4 @@
-import { type Difference, describeKinds, type Family, type ReconcileEvent } from "@ip-masq-agent/core";
+import { type Conflict, type Difference, describeKinds, type Family, type ReconcileEvent } from "@ip-masq-agent/core";
 import type { Logger } from "pino";
 
 /**
@@ -10,6 +10,21 @@ export function createReport(logger: Logger): (event: ReconcileEvent) => void {
   const failing = new Map<Family, string>();
   /** Families in a conflict: one line tells of it, not one for each repair. */
   const contested = new Set<Family>();
+
+  function tellConflict({ backend, family, state, since, undone, by, at }: Conflict): void {
+    const facts = { backend, family, undone, by };
+    if (state === "begins") {
+      contested.add(family);
+      logger.warn(
+        { ...facts, since: new Date(since).toISOString() },
+        "conflict: another program undoes our repairs; they go on, about one write a second at most; find it and stop it",
+      );
+    } else if (state === "over") {
+      contested.delete(family);
+      failing.delete(family);
+      logger.info({ ...facts, seconds: Math.round((at - since) / 1000) }, "conflict over: the rules stand again");
+    } else logger.debug(facts, "repair undone again");
+  }
 
   return (event) => {
     const { backend, family } = event;
@@ -28,16 +43,7 @@ export function createReport(logger: Logger): (event: ReconcileEvent) => void {
         );
         return;
       case "conflict":
-        if (event.state === "over") contested.delete(family);
-        else contested.add(family);
-        if (event.state === "goes on")
-          logger.debug({ ...context, holdMs: Math.round(event.holdMs) }, "repair undone again");
-        else if (event.state === "over") logger.info(context, "conflict over: the rules stand again");
-        else
-          logger.warn(
-            { ...context, by: event.by },
-            "conflict: something undoes every repair of our rules; repairs go on, ever more slowly, up to the resync interval; find it and stop it",
-          );
+        tellConflict(event);
         return;
       case "removed":
         if (event.error !== undefined) logger.warn({ ...context, err: event.error }, "old rules could not be removed");
@@ -47,24 +53,32 @@ export function createReport(logger: Logger): (event: ReconcileEvent) => void {
         const timing = { trigger: event.trigger, ms: Math.round(event.durationMs * 10) / 10 };
         if (event.error !== undefined) {
           const told = `${event.error.reason} ${event.error.message}`;
-          const level = failing.get(family) === told ? "debug" : "error";
-          failing.set(family, told);
+          const isOfConflict = event.undone === true && contested.has(family);
+          const level = isOfConflict || failing.get(family) === told ? "debug" : event.undone ? "warn" : "error";
+          if (!isOfConflict) failing.set(family, told);
           const retryInMs = event.retryInMs === undefined ? undefined : Math.round(event.retryInMs);
           logger[level](
             { ...context, ...timing, reason: event.error.reason, retryInMs, err: event.error },
-            "reconcile failed; the rules in the kernel stay as they are",
+            event.undone
+              ? "rules written, and changed by another program before they could be read back"
+              : "reconcile failed; the rules in the kernel stay as they are",
           );
           return;
         }
-        const recovered = failing.delete(family);
+        // In a conflict success and failure take turns; a failure told once is not told again before it is over.
+        const recovered = contested.has(family) ? false : failing.delete(family);
         if (event.repair !== undefined) {
           const afterMs = Math.round(event.repair.afterMs * 10) / 10;
+          const isRepaired = event.repair.result === "repaired";
           logger[contested.has(family) ? "debug" : "info"](
             { ...context, ...timing, wrote: event.summary, afterMs },
-            "drift repaired",
+            isRepaired ? "drift repaired" : "drift that came back is written over",
           );
         } else if (event.result === "applied") {
-          logger.info({ ...context, ...timing, wrote: event.summary }, "rules written, and observed in force");
+          logger[contested.has(family) && event.trigger !== "config" ? "debug" : "info"](
+            { ...context, ...timing, wrote: event.summary },
+            event.unverified ? "rules written" : "rules written, and observed in force",
+          );
         } else if (recovered || event.trigger === "start") {
           logger.info({ ...context, ...timing }, "rules in force, nothing to write");
         } else {

@@ -144,32 +144,6 @@ describe("while the kernel's events cannot be had", () => {
   });
 });
 
-describe.each(["nftables", "iptables-nft", "iptables-legacy"] as const)("two agents that disagree, %s", (name) => {
-  test("is no war: few writes, one line, and a metric", async () => {
-    await using node = await openNode();
-    await node.write(config);
-    const other = `${node.directory}/other`;
-    await node.must("sh", "-c", `printf 'nonMasqueradeCIDRs: [11.0.0.0/8]\\nresyncInterval: 10m\\n' > ${other}`);
-    const flags = [`--backend=${name}`, "--drift-check-interval=100ms"];
-    const first = node.start(...flags);
-    await first.line(({ msg }) => msg.startsWith("rules"));
-    const second = node.start(...flags, `--config=${other}`, "--metrics-address=127.0.0.1:10267");
-    // Where drift is looked for, one slow look on a busy machine puts off the next for a hundred times as long.
-    await second.line(({ msg }) => msg.startsWith("conflict"), 40_000);
-    await first.line(({ msg }) => msg.startsWith("conflict"), 40_000);
-    await new Promise((resolve) => setTimeout(resolve, 8_000));
-    const told = first.log.filter(({ msg }) => msg.startsWith("conflict"));
-    expect(told).toHaveLength(1);
-    if (name !== "iptables-legacy") expect(told[0]).toHaveProperty("by.pid");
-    const metrics = await node.metrics();
-    expect(metrics.get(`ip_masq_agent_drift_conflicts_total{backend="${name}",ip_family="IPv4"}`)).toBeGreaterThan(0);
-    const repairs = metrics.get(
-      `ip_masq_agent_drift_repairs_total{backend="${name}",ip_family="IPv4",result="repaired"}`,
-    );
-    expect(repairs).toBeLessThan(14);
-  });
-});
-
 async function passes(node: NodeUnderTest): Promise<number> {
   return [...(await node.metrics())]
     .filter(([series]) => series.startsWith("ip_masq_agent_syncs_total"))

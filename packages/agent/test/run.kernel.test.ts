@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { agentFile, startAgent } from "@ip-masq-agent/lab";
@@ -22,6 +24,12 @@ async function sourceOf(destination: string): Promise<"pod" | "node" | "nobody">
     : arrival?.source === node.lab.node[family]
       ? "node"
       : "nobody";
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const exit = once(child, "exit");
+  child.kill("SIGKILL");
+  await exit;
 }
 
 async function childrenOf(pid: number): Promise<readonly number[]> {
@@ -306,7 +314,12 @@ describe("starting, stopping and failing", () => {
     ["an address that is not the node's", ["--metrics-address=203.0.113.9:80"], "is no address of this node"],
   ])("%s ends it with exit code 1 and a remedy", async (_, flags, message) => {
     await node.write("{}");
-    await node.start("--backend=nftables").line(inForce);
+    // Another program has the port. Where it is another agent's, this one waits: conflict.kernel.test.ts.
+    const script = 'require("net").createServer().listen(10266, "127.0.0.1", () => console.log("listening"))';
+    const [file = "", ...words] = [...node.lab.launcher, process.execPath, "-e", script];
+    const other = spawn(file, words, { stdio: ["ignore", "pipe", "inherit"] });
+    await using _other = { [Symbol.asyncDispose]: () => ended(other) };
+    await once(other.stdout, "data");
     const { exitCode, stderr } = await node.lab.run([
       process.execPath,
       agentFile,

@@ -54,9 +54,9 @@ export function createNftablesBackend(
     observe: (family, signal) =>
       observeTable(runner, family, { bridge, holds: (own) => holder?.holds(own) ?? false }, signal),
     plan: (desired, seen) => planChange(desired, seen),
-    async apply(plan, signal) {
+    async apply(plan, signal, onStep) {
       try {
-        await writePlan(runner, protects ? holder : undefined, plan, signal);
+        await writePlan(runner, protects ? holder : undefined, plan, signal, onStep);
       } catch (error) {
         unchecked.add(plan.family);
         throw error;

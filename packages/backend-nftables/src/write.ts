@@ -24,12 +24,14 @@ export async function writePlan(
   holder: Holder | undefined,
   { family, transaction }: Plan,
   signal: AbortSignal,
+  onStep?: () => void,
 ): Promise<void> {
   const transact = holder?.run ?? transactOf(runner);
   const transactions = transaction.split(transactionEnd);
   for (const [at, text] of transactions.entries()) {
     try {
       await transact(family, text, signal);
+      onStep?.();
     } catch (error) {
       // Not with the caller's signal, which may be what ended it. Should this fail too, the next look finds the set.
       if (at === 1 && transactions.length === 2) await removeTable(runner, holder, family, unhurried()).catch(() => {});

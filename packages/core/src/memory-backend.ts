@@ -24,14 +24,20 @@ export interface MemoryKernel {
   readonly written: string[];
 }
 
-/** Faults, each for the next operation of its kind and then gone. */
+/** Faults, each for the next operation of its kind and then gone, if it is not said otherwise. */
 export interface MemoryFaults {
   /** Fails the next such operation with this reason. */
   fail(operation: Operation, reason: FailureReason, family?: Family): void;
   /** The next such operation does not end until it is aborted. */
   hang(operation: Operation, family?: Family): void;
+  /** Fails every such operation with this reason, until it is called without one. */
+  always(operation: Operation, reason?: FailureReason): void;
   /** Runs just before the next write, between our look and our write. */
   beforeApply(change: () => void): void;
+  /** Runs just after every write, before anything can be read, until it is called without a change. */
+  afterApply(change?: (family: Family) => void): void;
+  /** None of these is to come any more. */
+  clear(): void;
 }
 
 export interface MemoryBackend extends Backend<MemoryRuleset, MemoryObservation> {
@@ -46,13 +52,15 @@ export function memoryKernel(): MemoryKernel {
 /** A backend without a kernel: transactions apply whole or not at all, and failures are the same `BackendError`. */
 export function createMemoryBackend(kernel: MemoryKernel = memoryKernel(), name = "memory"): MemoryBackend {
   const faults: { operation: Operation; family: Family | undefined; reason: FailureReason | "hang" }[] = [];
+  const always = new Map<Operation, FailureReason>();
   let beforeApply: (() => void) | undefined;
+  let afterApply: ((family: Family) => void) | undefined;
 
   async function enter(operation: Operation, family: Family | undefined, signal: AbortSignal): Promise<void> {
     const index = faults.findIndex((fault) => fault.operation === operation && (fault.family ?? family) === family);
     const fault = index < 0 ? undefined : faults.splice(index, 1)[0];
     if (fault?.reason === "hang") await aborted(signal);
-    const reason = signal.aborted ? "timeout" : fault?.reason;
+    const reason = signal.aborted ? "timeout" : (fault?.reason ?? always.get(operation));
     if (reason === undefined || reason === "hang") return;
     throw new BackendError({
       reason,
@@ -74,8 +82,21 @@ export function createMemoryBackend(kernel: MemoryKernel = memoryKernel(), name 
     faults: {
       fail: (operation, reason, family) => faults.push({ operation, reason, family }),
       hang: (operation, family) => faults.push({ operation, reason: "hang", family }),
+      always: (operation, reason) => {
+        if (reason === undefined) always.delete(operation);
+        else always.set(operation, reason);
+      },
       beforeApply: (change) => {
         beforeApply = change;
+      },
+      afterApply: (change) => {
+        afterApply = change;
+      },
+      clear: () => {
+        faults.length = 0;
+        always.clear();
+        beforeApply = undefined;
+        afterApply = undefined;
       },
     },
     async probe(signal): Promise<Capabilities> {
@@ -105,6 +126,7 @@ export function createMemoryBackend(kernel: MemoryKernel = memoryKernel(), name 
       const [, ...lines] = plan.transaction.split("\n");
       kernel.lines.set(plan.family, lines);
       kernel.written.push(plan.transaction);
+      afterApply?.(plan.family);
     },
     async cleanup(family, signal) {
       await enter("cleanup", family, signal);

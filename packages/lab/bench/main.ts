@@ -8,22 +8,28 @@ import { measureFlood } from "./flood.ts";
 import { type Figures, measureAgent } from "./measure.ts";
 import { measureOriginal } from "./original.ts";
 import { measureRepair } from "./repair.ts";
+import { measureWriter } from "./writers.ts";
 
 /**
  * Figures of the bundled agent on a node made for it, each beside the bare tool's in the same run. Absolute times tell
  * of the machine; the ratios tell of us. Exit code 1 where a budget is not met.
  *
- *   pnpm bench [--sizes=4,64,1000,10000] [--backends=nftables,…] [--tamperings=100] [--original=/path/to/ip-masq-agent]
+ *   pnpm bench [--sizes=4,64,1000,10000] [--backends=nftables,…] [--tamperings=20] [--original=/path/to/ip-masq-agent]
+ *   pnpm bench --sizes= --tamperings=0 --writers=0.1,1,20 --writer-seconds=60: only what it costs that another program
+ *   flushes our chain so many times a second
  */
 const { values } = parseArgs({
   options: {
     sizes: { type: "string", default: "4,64,1000,10000" },
     backends: { type: "string", default: "nftables,iptables-nft,iptables-legacy" },
-    tamperings: { type: "string", default: "100" },
+    tamperings: { type: "string", default: "20" },
+    writers: { type: "string", default: "" },
+    "writer-seconds": { type: "string", default: "60" },
     original: { type: "string" },
   },
 });
-const sizes = values.sizes.split(",").map(Number);
+const sizes = numbersIn(values.sizes);
+const rates = numbersIn(values.writers);
 const rows: string[][] = [];
 const budgets: string[][] = [];
 
@@ -60,10 +66,32 @@ say(
 say(columns([heading, ...rows]));
 say("\nBudgets\n");
 say(columns([["backend", "CIDRs", "what", "measured", "at most", ""], ...budgets]));
-await operation();
+await (rates.length > 0 ? writers() : operation());
 if (values.original !== undefined) await original(values.original);
 else say("\nThe Go original's figures: give its binary with --original=PATH.");
 if (budgets.some((row) => row.includes("NOT MET"))) process.exitCode = 1;
+
+/** What another program costs that undoes our rules: see docs/decisions/0005. */
+async function writers(): Promise<void> {
+  const seconds = Number(values["writer-seconds"]);
+  const found: string[][] = [];
+  for (const backend of values.backends.split(",")) {
+    for (const rate of rates) {
+      await using lab = await createLab();
+      await using volume = await createConfigVolume();
+      const figures = await measureWriter(lab, volume, backend, rate, seconds);
+      const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+      found.push([
+        ...[backend, `${rate}`, `${figures.tamperings}`, `${figures.writes}`, percent(figures.wrongShare)],
+        ...[fixed(figures.longestRepairMs), percent(figures.cpuShare), percent(figures.monitorShare)],
+      ]);
+      process.stderr.write(".");
+    }
+  }
+  say(`\nAnother program flushes our chain, for ${seconds} s; a packet every 10 ms\n`);
+  const heads = ["a second", "flushes", "writes", "packets wrong", "slowest repair, ms", "CPU", "of that nft monitor"];
+  say(columns([["backend", ...heads], ...found]));
+}
 
 /** What goes on after the start: drift, listening, and an operator's question. */
 async function operation(): Promise<void> {
@@ -107,6 +135,10 @@ async function operation(): Promise<void> {
   say(columns([["backend", "rewrites in 10 s", "agent and nft monitor", "that is", "nft monitor alone"], ...floods]));
   say("\nexplain, ms, and against node doing nothing\n");
   say(columns([["backend", "CIDRs", "explain", "node"], ...explains]));
+}
+
+function numbersIn(list: string): readonly number[] {
+  return list.split(",").filter(Boolean).map(Number);
 }
 
 function rowOf(backend: string, size: number, figures: Figures, bare: number): string[] {

@@ -1,4 +1,5 @@
 import { addressBits, type Prefix, parseAddress, parsePrefix } from "@ip-masq-agent/core";
+import { askAgent } from "../ask-agent.ts";
 import { interpret } from "../desired.ts";
 import { type Explanation, explanationOf, isSingle } from "../explain/explanation.ts";
 import { explanationText, isContradicted } from "../explain/text.ts";
@@ -21,10 +22,12 @@ export async function explain(text: string, options: Options, output: Output): P
   if (matching.length === 0)
     return refuse(output, `--from ${options.from} is of another family than ${text}; give both of one`);
 
-  const [snapshot, sightings] = await Promise.all([
+  const [snapshot, sightings, agent] = await Promise.all([
     snapshotNow(options),
     lookEverywhere(options, AbortSignal.timeout(30_000)),
+    askAgent(options.metricsAddress),
   ]);
+  const notReady = "answer" in agent ? agent.answer.notReady : undefined;
   const { desired, findings } = interpret(snapshot, options);
   if (desired === undefined) {
     const consequence = `${configPlace(options)} is not valid, so there is no telling what should happen`;
@@ -35,11 +38,14 @@ export async function explain(text: string, options: Options, output: Output): P
   const explanations = await Promise.all(
     matching.map(async (destination): Promise<Explanation> => {
       const { family } = destination;
-      const explanation = explanationOf({
-        ...{ destination, policy: desired.policy, config: desired.config, protocol: options.protocol },
-        local: await localAddresses(family),
-        kernel: kernelNow(family, sightings),
-      });
+      const explanation = {
+        ...explanationOf({
+          ...{ destination, policy: desired.policy, config: desired.config, protocol: options.protocol },
+          local: await localAddresses(family),
+          kernel: kernelNow(family, sightings),
+        }),
+        ...(notReady !== undefined && { notReady }),
+      };
       const onWay = isSingle(destination) && explanation.verdict === "masqueraded";
       return onWay ? { ...explanation, way: await wayOut(family, explanation.destination) } : explanation;
     }),

@@ -65,6 +65,8 @@ export interface Explanation {
     readonly contradictions: readonly Contradiction[];
     readonly unreadable: readonly string[];
   };
+  /** Why the agent that runs on this node does not call the rules in force; absent: it does, or none runs. */
+  readonly notReady?: string;
 }
 
 export interface Question {

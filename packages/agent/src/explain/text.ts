@@ -27,6 +27,7 @@ export function explanationText(explanation: Explanation, from: string | undefin
   if (verdict === "masqueraded") rows.push(["because", "no entry of the config holds it"]);
   if (verdict === "untouched") rows.push(["because", `${family} is off; --enable-ipv6 turns it on`]);
   rows.push(...leaving(explanation, from), ...kernelRows(explanation, paint));
+  if (explanation.notReady !== undefined) rows.push(["agent", paint.bad(`not in force: ${explanation.notReady}`)]);
   return `${[`${paint.strong(destination)}  ${words[verdict]}`, ...columns(rows, "  ")].join("\n")}\n`;
 }
 

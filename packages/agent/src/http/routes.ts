@@ -12,8 +12,9 @@ export interface Health {
 }
 
 /**
- * Longer than any pass can take by its own limits: three runs of a tool of 30 s each. A pass that only fails is no
- * reason to restart the agent (kubernetes#83263: restarts during slow restores made them slower).
+ * Longer than any step of a pass can take by its own limits: an observation, a transaction or a cleanup is four runs of a
+ * tool at most, of 30 s each. A pass of many steps tells of each (`Loop.stalledMs`), and one that only fails is no reason
+ * to restart the agent (kubernetes#83263: restarts during slow restores made them slower).
  */
 const stalledLimitMs = 180_000;
 

@@ -51,8 +51,8 @@ export async function listenToKernel(options: EventsOptions): Promise<KernelEven
     backend: {
       ...backend,
       // The kernel tells of each transaction of a plan by itself; they stand apart by an empty line.
-      apply: (plan, signal) =>
-        announced(plan.family, plan.transaction.split("\n\n").length, () => backend.apply(plan, signal)),
+      apply: (plan, signal, onStep) =>
+        announced(plan.family, plan.transaction.split("\n\n").length, () => backend.apply(plan, signal, onStep)),
     },
     [Symbol.asyncDispose]: () => monitor[Symbol.asyncDispose](),
   };

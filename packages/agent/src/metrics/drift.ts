@@ -1,4 +1,4 @@
-import { countKinds, driftKinds, type Family, type ReconcileEvent } from "@ip-masq-agent/core";
+import { countKinds, driftKinds, type Family, type ReconcileEvent, type Standing } from "@ip-masq-agent/core";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 /** 5 ms to 10 min: from a repair on a kernel's hint to one that waited for the resync and a retry. */
@@ -6,8 +6,14 @@ const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 
 const repairResults = ["repaired", "failed"];
 
-/** What others did to our rules, and how soon it was mended. */
-export function driftMetrics(registry: Registry): {
+/**
+ * What other programs did to our rules, and how soon it was repaired. What is so now is asked for at each scrape: it is
+ * what readiness and status show.
+ */
+export function driftMetrics(
+  registry: Registry,
+  standings: () => readonly Standing[],
+): {
   expect(backend: string, families: readonly Family[]): void;
   onEvent(event: ReconcileEvent): void;
 } {
@@ -20,9 +26,12 @@ export function driftMetrics(registry: Registry): {
   });
   const standing = new Gauge({
     name: "ip_masq_agent_rule_drift",
-    help: "How many of them differ now.",
+    help: "How many of them are known to differ now; at least 1 while a notified change has not been read.",
     labelNames: ["backend", "ip_family"],
     registers,
+    collect() {
+      for (const { backend, family, differences } of standings()) this.set({ backend, ip_family: family }, differences);
+    },
   });
   const repairs = new Counter({
     name: "ip_masq_agent_drift_repairs_total",
@@ -39,9 +48,19 @@ export function driftMetrics(registry: Registry): {
   });
   const conflicts = new Counter({
     name: "ip_masq_agent_drift_conflicts_total",
-    help: "Repairs that something undoes again and again, each followed by a longer wait than the last.",
+    help: "Repairs that another program undid, while a conflict lasted.",
     labelNames: ["backend", "ip_family"],
     registers,
+  });
+  const lasting = new Gauge({
+    name: "ip_masq_agent_drift_conflict",
+    help: "1 while a conflict lasts: another program undoes our repairs again and again.",
+    labelNames: ["backend", "ip_family"],
+    registers,
+    collect() {
+      for (const { backend, family, conflict } of standings())
+        this.set({ backend, ip_family: family }, conflict === undefined ? 0 : 1);
+    },
   });
   return {
     expect(backend, families) {
@@ -50,6 +69,7 @@ export function driftMetrics(registry: Registry): {
         for (const result of repairResults) repairs.inc({ backend, ip_family, result }, 0);
         standing.set({ backend, ip_family }, 0);
         conflicts.inc({ backend, ip_family }, 0);
+        lasting.set({ backend, ip_family }, 0);
         duration.zero({ backend, ip_family });
       }
     },
@@ -57,13 +77,11 @@ export function driftMetrics(registry: Registry): {
       const labels = { backend: event.backend, ip_family: event.family };
       if (event.type === "drift") {
         for (const [kind, count] of countKinds(event.differences)) detected.inc({ ...labels, kind }, count);
-        standing.set(labels, event.differences.length);
       }
       if (event.type === "conflict" && event.state !== "over") conflicts.inc(labels);
       if (event.type !== "synced") return;
       if (event.repair) repairs.inc({ ...labels, result: event.repair.result });
       if (event.repair?.result === "repaired") duration.observe(labels, event.repair.afterMs / 1000);
-      if (event.result !== "failed") standing.set(labels, 0);
     },
   };
 }

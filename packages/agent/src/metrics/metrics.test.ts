@@ -5,6 +5,7 @@ import {
   driftKinds,
   failureReasons,
   type ReconcileEvent,
+  type Standing,
   systemClock,
 } from "@ip-masq-agent/core";
 import { describe, expect, test } from "vitest";
@@ -23,6 +24,7 @@ const table: readonly (readonly [string, string, string])[] = [
   ["drift_repairs_total", "counter", "backend,ip_family,result"],
   ["drift_repair_seconds", "histogram", "backend,ip_family"],
   ["drift_conflicts_total", "counter", "backend,ip_family"],
+  ["drift_conflict", "gauge", "backend,ip_family"],
   ["exempt_prefixes", "gauge", "ip_family"],
   ["exempts_everything", "gauge", "ip_family"],
   ["config_reloads_total", "counter", "result"],
@@ -93,6 +95,7 @@ describe("the table", () => {
       for (const result of ["in_sync", "applied", "failed"])
         expect(found.get(`syncs_total{${labels},result="${result}"}`)).toBe(0);
       expect(found.get(`rule_drift{${labels}}`)).toBe(0);
+      expect(found.get(`drift_conflict{${labels}}`)).toBe(0);
     }
     expect(found.get('config_reloads_total{result="failure"}')).toBe(0);
   });
@@ -103,6 +106,9 @@ describe("events", () => {
 
   test("drift is counted by kind, stands, and is repaired", async () => {
     const metrics = createMetrics(build, ["IPv4"], systemClock);
+    let known: Partial<Standing> = { differences: 3 };
+    const standing = { backend: "nftables", family: "IPv4", inForce: true, differences: 0, unread: false } as const;
+    metrics.rulesKnownBy(() => [{ ...standing, ...known }]);
     const differences = [
       { kind: "missing", subject: "chain" },
       { kind: "missing", subject: "chain" },
@@ -116,12 +122,25 @@ describe("events", () => {
     expect(found.get(`rule_drift{${labels}}`)).toBe(3);
     expect(found.get(`apply_failures_total{${labels},reason="lock"}`)).toBe(1);
     metrics.onEvent(synced({ result: "applied", repair: { result: "repaired", afterMs: 20 } }));
+    known = { conflict: { since: 0, undone: 5 } };
     found = await series(metrics);
     expect(found.get(`rule_drift{${labels}}`)).toBe(0);
+    expect(found.get(`drift_conflict{${labels}}`)).toBe(1);
     expect(found.get(`drift_repairs_total{${labels},result="failed"}`)).toBe(1);
     expect(found.get(`drift_repairs_total{${labels},result="repaired"}`)).toBe(1);
     expect(found.get(`drift_repair_seconds_sum{${labels}}`)).toBeCloseTo(0.02);
     expect(found.get('sync_last_success_timestamp_seconds{ip_family="IPv4"}')).toBe(5);
+    // OpenMetrics has the same, asked for anew.
+    known = {};
+    expect((await metrics.openMetrics()).text).toContain(`ip_masq_agent_drift_conflict{${labels}} 0\n`);
+  });
+
+  test("what was written and not read back is no success", async () => {
+    const metrics = createMetrics(build, ["IPv4"], systemClock);
+    metrics.onEvent(synced({ result: "applied", unverified: true }));
+    const found = await series(metrics);
+    expect(found.get(`syncs_total{${labels},result="applied"}`)).toBe(1);
+    expect(found.get('sync_last_success_timestamp_seconds{ip_family="IPv4"}')).toBeUndefined();
   });
 
   test("the kernel's counters go on where its own start anew", async () => {

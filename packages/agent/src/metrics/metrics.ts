@@ -1,4 +1,4 @@
-import type { BackendError, Clock, Family, Policy, ReconcileEvent } from "@ip-masq-agent/core";
+import type { BackendError, Clock, Family, Policy, ReconcileEvent, Standing } from "@ip-masq-agent/core";
 import { Registry, type RegistryContentType } from "prom-client";
 import type { ApiReason } from "../kubernetes/api-error.ts";
 import { apiMetrics } from "./api.ts";
@@ -12,6 +12,8 @@ import { syncMetrics } from "./sync.ts";
 export interface Metrics {
   readonly contentType: string;
   onEvent(event: ReconcileEvent): void;
+  /** Where to ask at each scrape what is known of the rules. */
+  rulesKnownBy(standings: () => readonly Standing[]): void;
   configLoaded(policy: Policy, hash: string, warnings: number): void;
   configRefused(): void;
   /** Whether there is no config although one is called for. */
@@ -47,7 +49,8 @@ export interface MetricDescription {
 export function createMetrics(build: Build, families: readonly Family[], clock: Clock): Metrics {
   const registry = new Registry();
   const sync = syncMetrics(registry);
-  const drift = driftMetrics(registry);
+  let standings: () => readonly Standing[] = () => [];
+  const drift = driftMetrics(registry, () => standings());
   const config = configMetrics(registry);
   const info = infoMetrics(registry, build);
   const api = apiMetrics(registry);
@@ -58,6 +61,9 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
       sync.onEvent(event);
       drift.onEvent(event);
       kernel.onEvent(event);
+    },
+    rulesKnownBy(source) {
+      standings = source;
     },
     configLoaded: (policy, hash, warnings) => config.loaded(policy, hash, warnings, clock.wall()),
     configRefused: () => config.refused(),

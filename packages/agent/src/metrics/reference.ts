@@ -25,7 +25,7 @@ rewritten; they go on here, but what was counted between the last reading and a 
 | --- | --- |
 | Rules are asked for and do not come | \`ip_masq_agent_sync_last_queued_timestamp_seconds - ip_masq_agent_sync_last_success_timestamp_seconds > 60\` |
 | Somebody changes our rules, and goes on | \`increase(ip_masq_agent_rule_drift_detected_total[15m]) > 3\` |
-| Something undoes every repair | \`increase(ip_masq_agent_drift_conflicts_total[15m]) > 0\` |
+| Another program undoes our repairs | \`ip_masq_agent_drift_conflict == 1\` |
 | Drift is no longer noticed at once | \`min_over_time(ip_masq_agent_kernel_events_up[10m]) == 0\` |
 | Drift that cannot be repaired | \`min_over_time(ip_masq_agent_rule_drift[5m]) > 0\` |
 | Writes fail | \`increase(ip_masq_agent_apply_failures_total[10m]) > 0\` |

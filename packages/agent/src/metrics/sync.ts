@@ -61,7 +61,7 @@ export function syncMetrics(registry: Registry): {
       duration.observe({ ...labels, trigger: event.trigger }, event.durationMs / 1000);
       syncs.inc({ ...labels, result: event.result });
       if (event.error) failures.inc({ ...labels, reason: event.error.reason });
-      else success.set({ ip_family: event.family }, event.at / 1000);
+      else if (!event.unverified) success.set({ ip_family: event.family }, event.at / 1000);
     },
   };
 }

@@ -16,8 +16,10 @@ import { createRecord } from "../status/record.ts";
 import type { EventsStatus, Status } from "../status/status.ts";
 import { takeFirst } from "./first-config.ts";
 import { createHolderWatch } from "./holder-watch.ts";
+import type { InstanceLock } from "./instance-lock.ts";
 import { createNudge } from "./nudge.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
+import { whyNotInForce } from "./readiness.ts";
 import { createNarrator } from "./story.ts";
 import { createWishes } from "./wishes.ts";
 
@@ -42,15 +44,18 @@ export interface AgentParts {
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
   readonly clock: Clock;
+  /** Nothing is read or written before this is ours; absent: nobody else is to be waited for. */
+  readonly lock?: InstanceLock;
 }
 
 /** Joins config, backend, loop and the kernel's events; each of them knows nothing of the others. */
-export function createAgent({ options, enabled, metrics, logger, lifecycle, clock }: AgentParts): Agent {
+export function createAgent({ options, enabled, metrics, logger, lifecycle, clock, lock }: AgentParts): Agent {
   const startedAt = clock.wall();
   const startedMonotonic = clock.monotonic();
   const nudge = createNudge();
   const report = createReport(logger);
   const record = createRecord(enabled, clock);
+  metrics.rulesKnownBy(() => loop?.standings() ?? []);
   const holderWatch = lifecycle.use(createHolderWatch(clock, logger, () => loop?.hint()));
   let connection: Connection | undefined;
   let chosen: Choice | undefined;
@@ -164,16 +169,21 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
   }
 
   function notReady(): string | undefined {
+    const other = lock?.holder();
+    if (other !== undefined)
+      return `another ip-masq-agent (${other}) keeps the rules of this node; this one waits until it has ended`;
     if (startFailure !== undefined) return startFailure;
     if (wishes.desired() === undefined) {
       const { missing, refused } = wishes.status();
       return missing?.why ?? refused?.[0] ?? "the config has not been read yet";
     }
-    return loop?.inForce() ? undefined : "the rules are not in force, or were not observed so";
+    return whyNotInForce(loop?.standings() ?? []);
   }
 
   return {
     async run() {
+      await lock?.acquired;
+      if (lifecycle.signal.aborted) return 0;
       const [connected, choice] = await Promise.all([connect(), choose()]);
       connection = connected;
       await takeFirst(connected.inputs, { options, logger, wishes, take });
@@ -213,7 +223,10 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
         notReady: notReady(),
         ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events } }),
         config: { ...wishes.status(), watches: connection?.inputs.watches() ?? [] },
-        families: record.families((family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0),
+        families: record.families(
+          (family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0,
+          loop?.standings() ?? [],
+        ),
         drifts: record.drifts(),
       }),
   };

@@ -64,6 +64,25 @@ describe("what is a story", () => {
     expect(reasons()).toEqual(["ApplyFailed", "ApplyRecovered"]);
   });
 
+  test("a conflict is two, when it begins and when it is over; what happens in it is none", () => {
+    const { narrator, told, reasons } = listen();
+    const conflict = { ...of, type: "conflict", since: 0, undone: 5, by: { process: "evil", pid: 7 } } as const;
+    narrator.onEvent({ ...conflict, state: "begins" });
+    for (let at = 0; at < 5; at++) {
+      narrator.onEvent({ ...of, type: "drift", differences: [{ kind: "missing", subject: "chain" }] });
+      narrator.onEvent(synced({ result: "applied", repair: { result: "repaired", afterMs: 5 } }));
+      narrator.onEvent({ ...conflict, state: "goes on", undone: 6 + at });
+      narrator.onEvent(synced({ result: "failed", error, undone: true }));
+    }
+    narrator.onEvent({ ...conflict, state: "over", undone: 10 });
+    expect(reasons()).toEqual(["RulesContested", "RulesUncontested"]);
+    expect(told[0]).toMatchObject({
+      type: "Warning",
+      message: expect.stringMatching(/IPv4, nftables.*5 times since 1970-.*evil \(pid 7\)/),
+    });
+    expect(told[1]).toMatchObject({ type: "Normal", message: expect.stringContaining("10 times") });
+  });
+
   test("a backend that cannot start, and does in the end", () => {
     const { narrator, reasons } = listen();
     narrator.onStarted();

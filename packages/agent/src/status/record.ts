@@ -1,4 +1,11 @@
-import { type Clock, describeKinds, type Family, type ReconcileEvent, type SyncResult } from "@ip-masq-agent/core";
+import {
+  type Clock,
+  describeKinds,
+  type Family,
+  type ReconcileEvent,
+  type Standing,
+  type SyncResult,
+} from "@ip-masq-agent/core";
 import type { DriftRecord, FamilyStatus, SyncRecord } from "./status.ts";
 
 const mostDrifts = 50;
@@ -9,7 +16,7 @@ const mostDifferences = 10;
 /** What the loop has told so far, as much as is kept. */
 export interface EventRecord {
   onEvent(event: ReconcileEvent): void;
-  families(exempt: (family: Family) => number): readonly FamilyStatus[];
+  families(exempt: (family: Family) => number, standings: readonly Standing[]): readonly FamilyStatus[];
   drifts(): readonly DriftRecord[];
 }
 
@@ -43,6 +50,7 @@ export function createRecord(enabled: readonly Family[], clock: Clock): EventRec
           ...(by !== undefined && { by }),
           seenAt: clock.monotonic(),
         };
+        if (event.undone) for (const old of drifts) if (old.family === family && isOpen(old)) old.undone = true;
         drifts = [...drifts, drift].slice(-mostDrifts);
       } else if (event.type === "conflict") {
         if (event.state !== "over") record.conflicts++;
@@ -55,13 +63,35 @@ export function createRecord(enabled: readonly Family[], clock: Clock): EventRec
         if (counters !== undefined) record.counters = counters;
         if (event.repair?.result === "repaired") {
           for (const drift of drifts) {
-            if (drift.family === event.family) drift.repairedAfterMs ??= event.repair.afterMs;
+            if (drift.family === event.family && isOpen(drift)) drift.repairedAfterMs = event.repair.afterMs;
           }
         }
       }
     },
-    families: (exempt) => [...records.values()].map((record) => ({ ...record, exemptPrefixes: exempt(record.family) })),
+    families: (exempt, standings) =>
+      [...records.values()].map((record) => {
+        const { family } = record;
+        const standing = standings.find((one) => one.family === family);
+        return { ...record, exemptPrefixes: exempt(family), ...(standing !== undefined && knownOf(standing)) };
+      }),
     drifts: () =>
       drifts.map(({ seenAt, ...drift }) => ({ ...drift, ageSeconds: Math.floor((clock.monotonic() - seenAt) / 1000) })),
+  };
+}
+
+/** Neither repaired nor undone, as far as is known. */
+function isOpen({ repairedAfterMs, undone }: DriftRecord): boolean {
+  return repairedAfterMs === undefined && undone === undefined;
+}
+
+function knownOf({
+  inForce,
+  differences,
+  conflict,
+}: Standing): Pick<FamilyStatus, "inForce" | "differences" | "conflict"> {
+  return {
+    inForce,
+    differences,
+    ...(conflict !== undefined && { conflict: { ...conflict, since: new Date(conflict.since).toISOString() } }),
   };
 }

@@ -71,11 +71,27 @@ export interface FamilyStatus {
   readonly syncs: Readonly<Record<SyncResult, number>>;
   /** Rules found changed, counted as in `rule_drift_detected_total`. */
   readonly driftDetected: number;
+  /** Repairs that another program undid, while a conflict lasted; counted as in `drift_conflicts_total`. */
   readonly conflicts: number;
+  /** Observed so, and nothing is known that says otherwise; absent: no backend runs yet. */
+  readonly inForce?: boolean;
+  /** Rules known to differ, as in `rule_drift`. */
+  readonly differences?: number;
+  /** The conflict that lasts. */
+  readonly conflict?: ConflictStatus;
   /** The kernel's counters as they were last read. */
   readonly counters?: Counters;
   /** The last 10 passes, oldest first. */
   readonly recent: readonly SyncRecord[];
+}
+
+/** Another program undoes our repairs. */
+export interface ConflictStatus {
+  readonly since: string;
+  /** How often the rules were changed since then. */
+  readonly undone: number;
+  /** Who did it last, where the kernel's events told. */
+  readonly by?: Culprit;
 }
 
 export interface SyncRecord {
@@ -100,6 +116,8 @@ export interface DriftRecord {
   readonly total: number;
   /** Who did it, where the kernel's events told. */
   readonly by?: Culprit;
-  /** Absent: not repaired yet. */
+  /** Absent: not repaired yet, or undone. */
   readonly repairedAfterMs?: number;
+  /** It was repaired, and changed again before any read had shown that. */
+  readonly undone?: true;
 }

@@ -2,7 +2,15 @@ import { type Difference, formatDuration } from "@ip-masq-agent/core";
 import type { WatchStatus } from "../sources/inputs.ts";
 import type { Paint } from "../text/colour.ts";
 import { columns } from "../text/columns.ts";
-import type { BackendStatus, ConfigStatus, DriftRecord, FamilyStatus, MissingStatus, Status } from "./status.ts";
+import type {
+  BackendStatus,
+  ConfigStatus,
+  ConflictStatus,
+  DriftRecord,
+  FamilyStatus,
+  MissingStatus,
+  Status,
+} from "./status.ts";
 
 /** Shown of one drift; JSON has ten, the log three. */
 const mostDifferences = 3;
@@ -92,16 +100,28 @@ function familyLines(family: FamilyStatus, paint: Paint): readonly string[] {
     const colour = result === "failed" ? paint.bad : result === "applied" ? paint.warn : paint.good;
     return [at, trigger, colour(result), `${durationMs.toFixed(1)} ms`, error ?? summary];
   });
-  return ["", `${paint.strong(family.family)}  ${counts}`, ...(packets ?? []), ...columns(rows, "  ")];
+  const contest = family.conflict && [`  ${paint.bad(conflictText(family.conflict))}`];
+  return [
+    "",
+    `${paint.strong(family.family)}  ${counts}`,
+    ...(contest ?? []),
+    ...(packets ?? []),
+    ...columns(rows, "  "),
+  ];
+}
+
+function conflictText({ since, undone, by }: ConflictStatus): string {
+  const who = by === undefined ? "" : `, last by ${by.process} (pid ${by.pid})`;
+  return `conflict since ${since}: our rules were changed ${undone} times${who}`;
 }
 
 function driftLines(
-  { at, family, backend, kinds, by, repairedAfterMs, differences, total }: DriftRecord,
+  { at, family, backend, kinds, by, repairedAfterMs, undone, differences, total }: DriftRecord,
   paint: Paint,
 ): readonly string[] {
   const who = by === undefined ? "" : `, by ${by.process} (pid ${by.pid})`;
-  const mended =
-    repairedAfterMs === undefined ? paint.bad("not repaired") : `repaired after ${repairedAfterMs.toFixed(1)} ms`;
+  const open = undone ? "repaired, and undone at once" : "not repaired";
+  const mended = repairedAfterMs === undefined ? paint.bad(open) : `repaired after ${repairedAfterMs.toFixed(1)} ms`;
   const shown = differences.slice(0, mostDifferences);
   const more = total - shown.length;
   return [

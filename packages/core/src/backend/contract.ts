@@ -65,8 +65,11 @@ export interface Backend<
   /** Pure. An empty transaction means in sync. Never touches what others own. */
   plan(desired: R, seen: O): Plan;
 
-  /** Runs the plan's transaction: all or nothing, also where it is two. Does not check the effect; the loop observes again. */
-  apply(plan: Plan, signal: AbortSignal): Promise<void>;
+  /**
+   * Runs the plan's transaction: all or nothing, also where it is two. Does not check the effect; the loop observes again.
+   * `onStep` is called when one of several transactions has ended: a long plan is alive as long as each of them ends.
+   */
+  apply(plan: Plan, signal: AbortSignal, onStep?: () => void): Promise<void>;
 
   /**
    * Removes everything of ours in the family, in every form we or the Go original ever wrote, and says what it removed

@@ -1,56 +1,71 @@
-import { retryDelay } from "./backoff.ts";
-
-/** Tells a war over the rules from single acts of tampering, and sets the pace of repair in one. */
+/** Tells a conflict over the rules from single acts of tampering. It sets no pace: see pace.ts. */
 export interface ConflictGuard {
-  /** A repair has succeeded, of drift with this key. Gives how long to let the rules be, in milliseconds; 0: no conflict. */
-  repaired(key: string, now: number): number;
+  /** The rules were found changed after they had been in force, or written. Gives where the conflict stands after that. */
+  tampered(key: string, now: number): "none" | "begins" | "goes on";
   /** The rules were found as they should be. True where that ends a conflict. */
   calm(now: number): boolean;
-  /** Repairs in a row that were undone, of the conflict that goes on; 0: none does. */
-  undone(): number;
+  /** The conflict that goes on, or none. */
+  current(): { readonly since: number; readonly undone: number } | undefined;
+  /** Monotonic time at which rules that stand until then end the conflict. Means nothing without one. */
+  overAt(): number;
+  /** A conflict in which the rules do not stand for two seconds: they are seldom worth a second read. */
+  isRapid(): boolean;
 }
 
-export interface ConflictOptions {
-  capMs(): number;
-  random(): number;
-}
-
-/** The window in which repairs count, and how many are too many: of the same drift, and of any. */
-const windowMs = 60_000;
+/** The time in which acts of tampering count together, and how many are a conflict: of the same kind, and of any. */
+const windowMs = 600_000;
 const sameAgain = 5;
-const anyAgain = 120;
-const firstHoldMs = 1_000;
+const anyAgain = 20;
+
+/** The least time for which the rules must stand, and the longest that is asked for. */
+const quietMs = { least: 60_000, most: windowMs } as const;
+const rapidMs = 2_000;
 
 /**
- * Whoever undoes a repair does so again and again, with the same result: five times within a minute is a conflict, and
- * so is any drift at a pace of two a second. From then on each repair waits twice as long as the one before, up to the
- * resync interval. It ends when the rules stood for a minute, and for twice the last wait.
+ * The same drift five times in ten minutes is a conflict, and so is any drift twenty times: a flush every 10 s is told
+ * after 40 s, one every minute after four. It is over when the rules stood for a minute, and for three times the mean
+ * time between the last five acts; ten minutes are always enough.
  */
-export function createConflictGuard(options: ConflictOptions): ConflictGuard {
+export function createConflictGuard(): ConflictGuard {
   let recent: readonly { readonly at: number; readonly key: string }[] = [];
-  let level = 0;
-  let holdMs = 0;
+  let lasting: { readonly since: number; readonly undone: number } | undefined;
 
-  function isOver(now: number): boolean {
-    const last = recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
-    return now - last > Math.max(windowMs, 2 * holdMs);
+  /** The mean time between the last five acts, milliseconds. */
+  function meanGap(): number {
+    const last = recent.slice(-sameAgain);
+    const [first, end] = [last[0]?.at ?? 0, last.at(-1)?.at ?? 0];
+    return last.length < 2 ? Number.POSITIVE_INFINITY : (end - first) / (last.length - 1);
+  }
+
+  function overAt(): number {
+    return (
+      (recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY) + Math.min(quietMs.most, Math.max(quietMs.least, 3 * meanGap()))
+    );
   }
 
   return {
-    repaired(key, now) {
-      if (isOver(now)) level = 0;
-      recent = [...recent.filter(({ at }) => now - at <= windowMs), { at: now, key }];
-      const same = recent.filter((repair) => repair.key === key).length;
-      if (level === 0 && same < sameAgain && recent.length < anyAgain) return 0;
-      level++;
-      holdMs = retryDelay(level, { firstMs: firstHoldMs, capMs: options.capMs(), random: options.random });
-      return holdMs;
+    tampered(key, now) {
+      recent = [...recent.filter(({ at }) => now - at <= windowMs), { at: now, key }].slice(-anyAgain);
+      if (lasting !== undefined) {
+        lasting = { ...lasting, undone: lasting.undone + 1 };
+        return "goes on";
+      }
+      const same = recent.filter((act) => act.key === key);
+      const acts = same.length >= sameAgain ? same : recent.length >= anyAgain ? recent : [];
+      if (acts.length === 0) return "none";
+      // From here on only these count: what came before, of another kind, says nothing of when this one is over.
+      recent = acts;
+      lasting = { since: acts[0]?.at ?? now, undone: acts.length };
+      return "begins";
     },
     calm(now) {
-      if (level === 0 || !isOver(now)) return false;
-      level = 0;
+      if (lasting === undefined || now < overAt()) return false;
+      lasting = undefined;
+      recent = [];
       return true;
     },
-    undone: () => level,
+    current: () => lasting,
+    overAt,
+    isRapid: () => lasting !== undefined && meanGap() <= rapidMs,
   };
 }

@@ -35,6 +35,8 @@ export interface DriftFound extends FamilyEvent {
   readonly differences: readonly Difference[];
   /** Who did it, where the kernel's events told. */
   readonly by?: Culprit;
+  /** The repair before this was undone before any read had shown it in force. */
+  readonly undone?: true;
 }
 
 /** A process that changed rules, as nftables names it: by its id as the host counts. */
@@ -44,15 +46,37 @@ export interface Culprit {
 }
 
 /**
- * Something undoes our repairs: told when that is noticed, and again when the rules have stood for a while (`over`).
- * Meanwhile repairs go on, ever more slowly.
+ * Something undoes our repairs: told when that is noticed, at each further repair that is undone, and when the rules have
+ * stood for a while. Repairs go on at their pace (pace.ts).
  */
-export interface Conflict extends FamilyEvent {
+export interface Conflict extends FamilyEvent, ConflictState {
   readonly type: "conflict";
   readonly state: "begins" | "goes on" | "over";
-  /** Until the next repair, milliseconds; 0 where it is over. */
-  readonly holdMs: number;
+}
+
+/** A conflict over one family's rules. */
+export interface ConflictState {
+  /** Its first act of tampering, milliseconds since the epoch. */
+  readonly since: number;
+  /** How often the rules were changed since then. */
+  readonly undone: number;
+  /** Who did it last, where the kernel's events told. */
   readonly by?: Culprit;
+}
+
+/** What is known of one family's rules now. Readiness, status and gauges all show this, so that they agree. */
+export interface Standing {
+  readonly backend: string;
+  readonly family: Family;
+  /** The policy was observed in force, and nothing that has been found or notified since says otherwise. */
+  readonly inForce: boolean;
+  /** How many rules are known to differ; at least 1 while a notification of a change waits unread. */
+  readonly differences: number;
+  /** A notification of a change waits for its turn, or did a moment ago because many came. */
+  readonly unread: boolean;
+  /** Why the last pass failed. */
+  readonly failure?: string;
+  readonly conflict?: ConflictState;
 }
 
 /** A pass ended. */
@@ -63,6 +87,10 @@ export interface Synced extends FamilyEvent {
   readonly durationMs: number;
   /** What was written, in one line; empty where nothing was. */
   readonly summary: string;
+  /** It was written and not read back: in a rapid conflict the next pass, a second later, tells whether it stood. */
+  readonly unverified?: true;
+  /** A failure of this kind: the rules were written, and another program changed them before the read that followed. */
+  readonly undone?: true;
   /** Where drift stood: how long from first notice to this pass's end, and whether it is gone now. */
   readonly repair?: { readonly result: "repaired" | "failed"; readonly afterMs: number };
   /** The kernel's counters as this pass read them, before a write and after it; none where it could not. */

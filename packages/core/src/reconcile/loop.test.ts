@@ -271,4 +271,53 @@ describe("stopping and liveness", () => {
     clock.advance(5_000);
     expect(loop.stalledMs()).toBeGreaterThanOrEqual(5_000);
   });
+
+  test("a pass of many steps is alive as long as each of them ends; one that hangs in a step is not", async () => {
+    const { loop, clock, backend, synced } = await start();
+    let longest = 0;
+    const pass = async (milliseconds: number) => {
+      for (let second = 0; second < milliseconds; second += 1_000) {
+        await clock.settle();
+        clock.advance(1_000);
+        longest = Math.max(longest, loop.stalledMs());
+      }
+    };
+    const apply = backend.apply.bind(backend);
+    backend.apply = async (plan, signal, onStep) => {
+      for (let step = 0; step < 6; step++) {
+        await pass(30_000);
+        onStep?.();
+      }
+      await pass(30_000);
+      await apply(plan, signal);
+    };
+    const observe = backend.observe.bind(backend);
+    backend.observe = async (family, signal) => {
+      await pass(30_000);
+      return observe(family, signal);
+    };
+    loop.setPolicy(first, "start");
+    await loop.idle();
+    expect(synced()).toEqual(["start applied"]);
+    expect(longest).toBe(30_000);
+    backend.faults.hang("observe", "IPv4");
+    loop.hint("IPv4");
+    clock.advance(10);
+    await pass(300_000);
+    expect(longest).toBeGreaterThan(200_000);
+  });
+
+  test("a notification that a hanging pass does not read is shown after a second", async () => {
+    const { loop, clock, backend } = await start();
+    loop.setPolicy(first, "start");
+    await loop.idle();
+    clock.advance(1_000);
+    backend.faults.hang("observe");
+    loop.hint("IPv4");
+    await clock.settle();
+    clock.advance(900);
+    expect(loop.inForce()).toBe(true);
+    clock.advance(200);
+    expect(loop.standings()).toMatchObject([{ inForce: false, unread: true, differences: 1 }]);
+  });
 });

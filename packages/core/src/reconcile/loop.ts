@@ -3,13 +3,15 @@ import type { Capabilities } from "../backend/capabilities.ts";
 import type { Backend } from "../backend/contract.ts";
 import type { Clock } from "../clock.ts";
 import type { Policy } from "../policy/policy.ts";
-import { type Culprit, type ReconcileEvent, type SyncResult, type Trigger, triggers } from "./event.ts";
-import { createLane, type Lane, type PassEnd } from "./lane.ts";
+import type { Culprit, ReconcileEvent, Standing, SyncResult, Trigger } from "./event.ts";
+import { createLane } from "./lane.ts";
+import { telling } from "./progress.ts";
+import { createTrack, type Delays, type Track } from "./track.ts";
 
 /**
- * The loop promises a minimum gap between passes, a maximum gap (the resync interval) and a retry after failure, and
- * owns nothing else. Passes of one family never overlap; requests made meanwhile become one pass after it. The two
- * families run beside each other: neither waits for, nor fails with, the other.
+ * The loop promises a pace between passes, a maximum gap (the resync interval) and a retry after failure, and owns nothing
+ * else. Passes of one family never overlap; requests made meanwhile become one pass after it. The two families run beside
+ * each other: neither waits for, nor fails with, the other.
  */
 export interface Loop {
   /** Puts a policy in force. A policy that comes while a pass runs is taken by the next one. */
@@ -23,15 +25,21 @@ export interface Loop {
   setDriftCheckInterval(milliseconds: number | undefined): void;
   /** Something may have changed in the kernel, of one family or any. Means nothing before the first policy. */
   hint(family?: Family, by?: Culprit): void;
-  /** Compares every family that is on at once, whatever waits or is held back: somebody asks for it. */
+  /**
+   * Compares every family that is on at once, because somebody asks for it: that waits neither for the pace of repairs
+   * nor for a backoff.
+   */
   compare(): void;
   /** Resolves when no pass is running or asked for (a pending resync or retry does not count). */
   idle(): Promise<ReadonlyMap<Family, SyncResult>>;
-  /** Every family that is on has its policy in force, and it was observed so. */
+  /** Every family that is on has its policy in force: it was observed so, and nothing is known that says otherwise. */
   inForce(): boolean;
+  /** What is known now of each family that is on. */
+  standings(): readonly Standing[];
   /**
-   * Milliseconds since the loop last did what it owes: 0 while nothing is due; otherwise how long a pass has run or
-   * how far the next one is overdue. Failing passes are progress: liveness must not depend on apply (lesson 16).
+   * Milliseconds since the loop last did what it owes: 0 while nothing is due; otherwise since the pass that runs made its
+   * last step (an observation, a transaction, a cleanup), or how far the next pass is overdue. Failing passes are
+   * progress: liveness must not depend on apply (lesson 16).
    */
   stalledMs(): number;
   /** Starts nothing more, aborts what runs, and resolves when that has ended. Rules stay. */
@@ -57,22 +65,25 @@ export interface LoopOptions {
 
 /** Looking takes one part in so many of the time. */
 const lookingShare = 100;
+/** In a conflict rules are read, and written, about once a second. */
+const contestedMs = 1_000;
 
 export function createLoop(options: LoopOptions): Loop {
   const { backend, clock } = options;
-  const minimumGapMs = options.minimumGapMs ?? 10;
   const stopping = new AbortController();
   let { resyncIntervalMs, driftCheckIntervalMs } = options;
   const idleWaiters: (() => void)[] = [];
+  const on = new Set<Family>();
 
-  const tracks = families.map((family) => createTrack(family));
+  const tracks = families.map((family): [Family, Lanes] => [family, createLanes(family)]);
 
-  function createTrack(family: Family): Track {
+  function createLanes(family: Family): Lanes {
+    const onStep = () => track.step();
     const lane = createLane({
       family,
-      backend,
+      backend: telling(backend, onStep),
       capabilities: options.capabilities,
-      former: options.former ?? [],
+      former: (options.former ?? []).map((other) => telling(other, onStep)),
       clock,
       signal: stopping.signal,
       resyncIntervalMs: () => resyncIntervalMs,
@@ -80,175 +91,94 @@ export function createLoop(options: LoopOptions): Loop {
       random: options.random ?? Math.random,
       onEvent: options.onEvent,
     });
-    return {
-      family,
-      lane,
-      on: false,
-      waiting: undefined,
-      by: undefined,
-      heldUntil: Number.NEGATIVE_INFINITY,
-      observeMs: 0,
-      running: undefined,
-      timer: undefined,
-      due: undefined,
-      ended: Number.NEGATIVE_INFINITY,
-      result: undefined,
-    };
+    const track = createTrack({
+      ...{ lane, clock, delays },
+      minimumGapMs: options.minimumGapMs ?? 10,
+      onQueued(trigger) {
+        if (!on.has(family)) return;
+        options.onEvent({ type: "queued", backend: backend.name, family, trigger, at: clock.wall() });
+      },
+      onIdle,
+    });
+    return { lane, track };
   }
 
-  function request(track: Track, trigger: Trigger): void {
-    if (stopping.signal.aborted) return;
-    if (track.on) {
-      options.onEvent({ type: "queued", backend: backend.name, family: track.family, trigger, at: clock.wall() });
-    }
-    track.waiting = stronger(track.waiting, trigger);
-    if (track.running === undefined) schedule(track, earliest(track) - clock.monotonic());
+  function delays(observeMs: number): Delays {
+    const resync = resyncIntervalMs;
+    if (driftCheckIntervalMs === undefined) return { resync, regular: resync, contested: resync, verify: contestedMs };
+    const busy = lookingShare * observeMs * on.size;
+    const regular = Math.min(resync, Math.max(driftCheckIntervalMs, busy));
+    const verify = Math.max(contestedMs, busy);
+    return { resync, regular, contested: Math.min(regular, verify), verify };
   }
 
-  /** When what waits may begin: after the gap; in a conflict, hints and regular looks after the hold. */
-  function earliest({ waiting, ended, heldUntil }: Track): number {
-    const urgent = waiting === "start" || waiting === "config" || waiting === "retry";
-    return Math.max(ended + minimumGapMs, urgent ? Number.NEGATIVE_INFINITY : heldUntil);
+  function isIdle(): boolean {
+    return tracks.every(([, { track }]) => track.isIdle());
   }
 
-  /** When to look although nothing calls for it. */
-  function regularDelay(track: Track): number {
-    if (driftCheckIntervalMs === undefined) return resyncIntervalMs;
-    const busy = lookingShare * track.observeMs * tracks.filter(({ on }) => on).length;
-    return Math.min(resyncIntervalMs, Math.max(driftCheckIntervalMs, busy));
+  function onIdle(): void {
+    if (isIdle()) for (const wake of idleWaiters.splice(0)) wake();
   }
 
-  /** What is due regularly is due after the hold at the latest: a conflict may leave no hint behind. */
-  function scheduleRegular(track: Track): void {
-    const now = clock.monotonic();
-    const due = track.ended + regularDelay(track);
-    schedule(track, (track.heldUntil > now ? track.heldUntil : due) - now);
-  }
-
-  /** The one timer of a track: for a pass that was asked for, else for the retry or resync that will ask. */
-  function schedule(track: Track, inMs: number): void {
-    track.timer?.[Symbol.dispose]();
-    track.timer = undefined;
-    track.due = clock.monotonic() + Math.max(0, inMs);
-    if (track.waiting !== undefined && inMs <= 0) start(track);
-    else
-      track.timer = clock.timer(Math.max(0, inMs), () =>
-        track.waiting === undefined ? requestDue(track) : start(track),
-      );
-  }
-
-  function requestDue(track: Track): void {
-    const early = driftCheckIntervalMs !== undefined && clock.monotonic() - track.ended < resyncIntervalMs - 1;
-    request(track, track.result === "failed" ? "retry" : early ? "poll" : "resync");
-  }
-
-  function start(track: Track): void {
-    const trigger = track.waiting ?? "resync";
-    track.timer?.[Symbol.dispose]();
-    track.timer = undefined;
-    const { by } = track;
-    track.waiting = undefined;
-    track.by = undefined;
-    track.due = clock.monotonic();
-    track.running = track.lane.pass(trigger, by).then((end) => onEnd(track, end));
-  }
-
-  function onEnd(track: Track, { result, next, observeMs, holdMs }: PassEnd): void {
-    track.running = undefined;
-    track.ended = clock.monotonic();
-    track.result = result;
-    track.due = undefined;
-    if (observeMs > 0) track.observeMs = observeMs;
-    if (holdMs > 0) track.heldUntil = track.ended + holdMs;
-    if (stopping.signal.aborted) return;
-    if (track.waiting !== undefined) schedule(track, earliest(track) - track.ended);
-    else if (next === "regular") scheduleRegular(track);
-    else if (next !== "never") schedule(track, next.retryInMs);
-    if (tracks.every(isIdle)) for (const wake of idleWaiters.splice(0)) wake();
+  function standings(): readonly Standing[] {
+    return tracks.flatMap(([family, { track }]) => (on.has(family) ? [track.standing()] : []));
   }
 
   /** A retry keeps its own pace, and a pass that was asked for waits for nothing. */
-  function rescheduleRegular(): void {
-    for (const track of tracks) {
-      if (!track.on || track.timer === undefined || track.waiting !== undefined || track.result === "failed") continue;
-      scheduleRegular(track);
+  function reschedule(): void {
+    for (const [family, { track }] of tracks) if (on.has(family)) track.reschedule();
+  }
+
+  function request(trigger: Trigger, family?: Family, by?: Culprit): void {
+    for (const [name, { track }] of tracks) {
+      if (on.has(name) && (family ?? name) === name) track.request(trigger, by);
     }
   }
 
   return {
     setPolicy(policy, trigger) {
-      for (const track of tracks) {
-        const wanted = policy[track.family];
-        track.on = wanted !== undefined;
-        track.lane.setPolicy(wanted);
-        request(track, trigger);
+      for (const [family, { lane, track }] of tracks) {
+        const wanted = policy[family];
+        if (wanted === undefined) on.delete(family);
+        else on.add(family);
+        lane.setPolicy(wanted);
+        track.request(trigger);
       }
     },
     setResyncInterval(milliseconds) {
       resyncIntervalMs = milliseconds;
-      rescheduleRegular();
+      reschedule();
     },
     setDriftCheckInterval(milliseconds) {
       driftCheckIntervalMs = milliseconds;
-      rescheduleRegular();
+      reschedule();
     },
-    hint(family, by) {
-      for (const track of tracks) {
-        if (!track.on || (family !== undefined && family !== track.family)) continue;
-        track.by = by ?? track.by;
-        request(track, "hint");
-      }
-    },
+    hint: (family, by) => request("hint", family, by),
     compare() {
-      for (const track of tracks) {
-        if (!track.on) continue;
-        track.heldUntil = Number.NEGATIVE_INFINITY;
-        request(track, "hint");
-      }
+      for (const [family, { track }] of tracks) if (on.has(family)) track.compare();
     },
     async idle() {
-      if (!tracks.every(isIdle)) await new Promise<void>((resolve) => idleWaiters.push(resolve));
-      return new Map(tracks.flatMap((track) => (track.result === undefined ? [] : [[track.family, track.result]])));
+      if (!isIdle()) await new Promise<void>((resolve) => idleWaiters.push(resolve));
+      return new Map(
+        tracks.flatMap(([family, { track }]): readonly [Family, SyncResult][] => {
+          const result = track.result();
+          return result === undefined ? [] : [[family, result]];
+        }),
+      );
     },
-    inForce: () => tracks.some((track) => track.on) && tracks.every((track) => !track.on || track.lane.inForce()),
-    stalledMs() {
-      const now = clock.monotonic();
-      return Math.max(0, ...tracks.map((track) => (track.due === undefined ? 0 : now - track.due)));
-    },
+    inForce: () => on.size > 0 && standings().every(({ inForce }) => inForce),
+    standings,
+    stalledMs: () => Math.max(0, ...tracks.map(([, { track }]) => track.stalledMs())),
     async stop() {
       stopping.abort();
-      for (const track of tracks) track.timer?.[Symbol.dispose]();
-      await Promise.all(tracks.map((track) => track.running));
+      await Promise.all(tracks.map(([, { track }]) => track.stop()));
       for (const wake of idleWaiters.splice(0)) wake();
     },
   };
 }
 
-/** One family's lane with the time that belongs to it. */
-interface Track {
-  readonly family: Family;
-  readonly lane: Lane;
-  /** The policy has this family. */
-  on: boolean;
-  waiting: Trigger | undefined;
-  /** Whose change the hint that waits told of. */
-  by: Culprit | undefined;
-  /** Monotonic time until which a conflict keeps hints and regular looks waiting. */
-  heldUntil: number;
-  /** How long the last look took, milliseconds. */
-  observeMs: number;
-  running: Promise<void> | undefined;
-  timer: Disposable | undefined;
-  /** Monotonic time at which a pass is due, or since when one runs. */
-  due: number | undefined;
-  ended: number;
-  result: SyncResult | undefined;
-}
-
-function isIdle(track: Track): boolean {
-  return track.running === undefined && track.waiting === undefined;
-}
-
-function stronger(a: Trigger | undefined, b: Trigger): Trigger {
-  return a === undefined || triggers.indexOf(b) < triggers.indexOf(a) ? b : a;
+/** What one family has: its passes, and when they run. */
+interface Lanes {
+  readonly lane: ReturnType<typeof createLane>;
+  readonly track: Track;
 }
