@@ -15,6 +15,7 @@ import { createRecord } from "../status/record.ts";
 import type { EventsStatus, Status } from "../status/status.ts";
 import { createHolderWatch } from "./holder-watch.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
+import { counterReader } from "./read-counters.ts";
 import { createNarrator } from "./story.ts";
 import { createWishes } from "./wishes.ts";
 
@@ -139,12 +140,10 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle }: Ag
       logger.warn({ backend: backend.name }, "rules of iptables cannot be protected; use --backend=nftables");
     metrics.expectBackend(backend.name);
     metrics.protection(backend.name, isProtected);
-    metrics.backendChosen(backend.name, variant, toolVersion, (family) =>
-      backend.observe(family, lifecycle.signal).then(
-        ({ counters }) => counters,
-        () => undefined,
-      ),
-    );
+    const { signal } = lifecycle;
+    const running: Loop["running"] = (family) => loop?.running(family);
+    const read = counterReader({ backend, clock: systemClock, signal, running });
+    metrics.backendChosen(backend.name, variant, toolVersion, read);
     return createLoop({
       ...{ backend, capabilities, former, clock: systemClock },
       resyncIntervalMs: wishes.desired()?.resyncIntervalMs ?? 60_000,

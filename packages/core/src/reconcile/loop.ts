@@ -27,6 +27,8 @@ export interface Loop {
   idle(): Promise<ReadonlyMap<Family, SyncResult>>;
   /** Every family that is on has its policy in force, and it was observed so. */
   inForce(): boolean;
+  /** The pass of this family that runs now, as a promise of its end; undefined: none runs. */
+  running(family: Family): Promise<void> | undefined;
   /**
    * Milliseconds since the loop last did what it owes: 0 while nothing is due; otherwise how long a pass has run or
    * how far the next one is overdue. Failing passes are progress: liveness must not depend on apply (lesson 16).
@@ -202,6 +204,7 @@ export function createLoop(options: LoopOptions): Loop {
       return new Map(tracks.flatMap((track) => (track.result === undefined ? [] : [[track.family, track.result]])));
     },
     inForce: () => tracks.some((track) => track.on) && tracks.every((track) => !track.on || track.lane.inForce()),
+    running: (family) => tracks.find((track) => track.family === family)?.running,
     stalledMs() {
       const now = clock.monotonic();
       return Math.max(0, ...tracks.map((track) => (track.due === undefined ? 0 : now - track.due)));
