@@ -1,3 +1,4 @@
+import { systemClock } from "@ip-masq-agent/core";
 import { afterEach, expect, test } from "vitest";
 import { parseCommandLine } from "../flags/options.ts";
 import { type HttpServer, startServer } from "../http/server.ts";
@@ -15,7 +16,7 @@ async function beside(agentsFlags: Readonly<Record<string, string>>, ...argv: re
     desired: () => undefined,
     status: () => ({}) as Status,
   });
-  server = await startServer({ host: "127.0.0.1", port: 0 }, pages);
+  server = await startServer({ host: "127.0.0.1", port: 0 }, pages, systemClock);
   const words = [...argv, "--as-agent", `--metrics-address=127.0.0.1:${server.port}`];
   const line = parseCommandLine(words);
   if ("problem" in line) throw new Error(line.problem);

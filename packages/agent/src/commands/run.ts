@@ -1,7 +1,8 @@
 import { type Family, families, systemClock } from "@ip-masq-agent/core";
 import type { Options } from "../flags/flag.ts";
+import { ListenError } from "../http/listen.ts";
 import { routesOf } from "../http/routes.ts";
-import { ListenError, startServer } from "../http/server.ts";
+import { startServer } from "../http/server.ts";
 import { nodeNameOf } from "../kubernetes/node-name.ts";
 import { createLifecycle } from "../lifecycle.ts";
 import { createLogger } from "../log.ts";
@@ -31,8 +32,8 @@ export async function run(
   }
   try {
     if (options.metricsAddress !== undefined && !options.once) {
-      const routes = { ...routesOf(metrics, agent), ...pagesOf({ ...agent, given }) };
-      const server = lifecycle.use(await startServer(options.metricsAddress, routes));
+      const routes = { ...routesOf(metrics, agent, systemClock), ...pagesOf({ ...agent, given }) };
+      const server = lifecycle.use(await startServer(options.metricsAddress, routes, systemClock));
       logger.info(
         { port: server.port },
         "serving /metrics, /healthz, /readyz, and /statusz, /configz, /flagz for this node",
