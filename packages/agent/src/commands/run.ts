@@ -35,7 +35,7 @@ export async function run(
       const routes = { ...routesOf(metrics, agent, systemClock), ...pagesOf({ ...agent, given }) };
       const server = lifecycle.use(await startServer(options.metricsAddress, routes, systemClock));
       logger.info(
-        { port: server.port },
+        { port: server.port, ownLoopback: server.ownLoopback },
         "serving /metrics, /healthz, /readyz, and /statusz, /configz, /flagz for this node",
       );
     }
