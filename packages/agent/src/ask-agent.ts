@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import type { ListenAddress } from "./http/server.ts";
+import type { ListenAddress } from "./http/listen.ts";
 import type { Status } from "./status/status.ts";
 
 /** What the agent on this node says of itself, or why there is no answer. */

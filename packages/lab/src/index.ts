@@ -1,3 +1,5 @@
+export * from "./abuse/abuse.ts";
+export * from "./abuse/plan.ts";
 export * from "./agent-process.ts";
 export * from "./destination.ts";
 export * from "./lab.ts";

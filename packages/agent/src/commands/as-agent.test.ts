@@ -1,3 +1,4 @@
+import { systemClock } from "@ip-masq-agent/core";
 import { afterEach, expect, test } from "vitest";
 import { parseCommandLine } from "../flags/options.ts";
 import { type HttpServer, startServer } from "../http/server.ts";
@@ -30,7 +31,7 @@ async function besideOne(
     desired: () => undefined,
     status: () => ({ kind: "Statusz", ...statusParts, ...state }) as Status,
   });
-  server = await startServer({ host: "127.0.0.1", port: 0 }, pages);
+  server = await startServer({ host: "127.0.0.1", port: 0 }, pages, systemClock);
   const words = [...argv, "--as-agent", `--metrics-address=127.0.0.1:${server.port}`];
   const line = parseCommandLine(words);
   if ("problem" in line) throw new Error(line.problem);

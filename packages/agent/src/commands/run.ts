@@ -2,8 +2,9 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Family, families, systemClock } from "@ip-masq-agent/core";
 import type { Options } from "../flags/flag.ts";
+import { type ListenAddress, ListenError } from "../http/listen.ts";
 import { routesOf } from "../http/routes.ts";
-import { type ListenAddress, ListenError, startServer } from "../http/server.ts";
+import { startServer } from "../http/server.ts";
 import { nodeNameOf } from "../kubernetes/node-name.ts";
 import { createLifecycle } from "../lifecycle.ts";
 import { createLogger } from "../log.ts";
@@ -60,10 +61,10 @@ export async function run(
   agent = running;
 
   async function serve(address: ListenAddress): Promise<void> {
-    const routes = { ...routesOf(metrics, running), ...pagesOf({ ...running, given }) };
-    const server = lifecycle.use(await startServer(address, routes));
+    const routes = { ...routesOf(metrics, running, systemClock), ...pagesOf({ ...running, given }) };
+    const server = lifecycle.use(await startServer(address, routes, systemClock));
     logger.info(
-      { port: server.port },
+      { port: server.port, ownLoopback: server.ownLoopback },
       "serving /metrics, /healthz, /readyz, and /statusz, /configz, /flagz for this node",
     );
   }

@@ -1,5 +1,5 @@
 import type { PortRange } from "@ip-masq-agent/core";
-import type { ListenAddress } from "../http/server.ts";
+import type { ListenAddress } from "../http/listen.ts";
 import type { CommandName } from "./commands.ts";
 import { type FlagSyntax, parseBoolean } from "./go-flags.ts";
 import type { Checked } from "./values.ts";

@@ -1,5 +1,5 @@
 import { type PortRange, parseAddress, parseDuration } from "@ip-masq-agent/core";
-import type { ListenAddress } from "../http/server.ts";
+import type { ListenAddress } from "../http/listen.ts";
 import type { ConfigMapName } from "./flag.ts";
 
 /** Why a flag's value is refused, and what to write instead. */

@@ -1,5 +1,7 @@
+import type { Clock } from "@ip-masq-agent/core";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { Routes } from "./server.ts";
+import type { Routes } from "./answer.ts";
+import { sharePage } from "./shared-page.ts";
 
 /** What the probes ask of the agent. */
 export interface Health {
@@ -18,13 +20,20 @@ export interface Health {
  */
 const stalledLimitMs = 180_000;
 
+/**
+ * How old a page of metrics may be, in milliseconds. To make one takes some milliseconds of CPU, so those who ask all the
+ * time are given the same. On the node itself it is as good as new: what has just been told is on it.
+ */
+const pageAgeMs = { local: 50, network: 1_000 } as const;
+
 /** /healthz, /readyz and /metrics. */
-export function routesOf(metrics: Metrics, health: Health): Routes {
+export function routesOf(metrics: Metrics, health: Health, clock: Clock): Routes {
+  const plain = sharePage(async () => ({ text: await metrics.text(), contentType: metrics.contentType }), clock);
+  const openMetrics = sharePage(() => metrics.openMetrics(), clock);
   return {
-    "/metrics": async ({ acceptsOpenMetrics }) => {
-      if (!acceptsOpenMetrics) return { status: 200, body: await metrics.text(), contentType: metrics.contentType };
-      const { text, contentType } = await metrics.openMetrics();
-      return { status: 200, body: text, contentType };
+    "/metrics": async ({ local, acceptsOpenMetrics }) => {
+      const page = acceptsOpenMetrics ? openMetrics : plain;
+      return { status: 200, ...(await page(local ? pageAgeMs.local : pageAgeMs.network)) };
     },
     "/healthz": () => {
       const stalled = health.stalledMs();

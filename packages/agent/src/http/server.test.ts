@@ -2,13 +2,14 @@ import { createServer } from "node:net";
 import { systemClock } from "@ip-masq-agent/core";
 import { describe, expect, test } from "vitest";
 import { createMetrics } from "../metrics/metrics.ts";
+import { ListenError } from "./listen.ts";
 import { type Health, routesOf } from "./routes.ts";
-import { ListenError, startServer } from "./server.ts";
+import { startServer } from "./server.ts";
 
 async function serve(health: Partial<Health> = {}) {
   const metrics = createMetrics({ version: "1", commit: "c", nodeVersion: "v" }, ["IPv4"], systemClock);
-  const routes = routesOf(metrics, { stalledMs: () => 0, notReady: () => undefined, ...health });
-  const server = await startServer({ host: "127.0.0.1", port: 0 }, routes);
+  const routes = routesOf(metrics, { stalledMs: () => 0, notReady: () => undefined, ...health }, systemClock);
+  const server = await startServer({ host: "127.0.0.1", port: 0 }, routes, systemClock);
   const get = async (path: string, init?: RequestInit) => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, init);
     return { status: response.status, type: response.headers.get("content-type"), body: await response.text() };
@@ -59,7 +60,7 @@ test("a port that is taken is named, with the flag and what to do", async () => 
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const address = other.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  const failed = await startServer({ host: "127.0.0.1", port }, {}).catch((error: unknown) => error);
+  const failed = await startServer({ host: "127.0.0.1", port }, {}, systemClock).catch((error: unknown) => error);
   other.close();
   expect(failed).toBeInstanceOf(ListenError);
   expect(String(failed)).toContain(`--metrics-address 127.0.0.1:${port} is taken`);

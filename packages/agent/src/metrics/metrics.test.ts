@@ -3,12 +3,14 @@ import {
   BackendError,
   type Counters,
   driftKinds,
+  type Family,
   failureReasons,
+  type Reading,
   type ReconcileEvent,
   type Standing,
   systemClock,
 } from "@ip-masq-agent/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { metricReference } from "./reference.ts";
 
@@ -42,6 +44,7 @@ const table: readonly (readonly [string, string, string])[] = [
   ["masqueraded_packets_total", "counter", "ip_family"],
   ["masqueraded_bytes_total", "counter", "ip_family"],
   ["exempt_packets_total", "counter", "ip_family"],
+  ["kernel_counters_age_seconds", "gauge", "ip_family"],
 ];
 
 const build = { version: "1.2.3", commit: "abc", nodeVersion: "v24" };
@@ -142,27 +145,92 @@ describe("events", () => {
     expect(found.get(`syncs_total{${labels},result="applied"}`)).toBe(1);
     expect(found.get('sync_last_success_timestamp_seconds{ip_family="IPv4"}')).toBeUndefined();
   });
+});
 
-  test("the kernel's counters go on where its own start anew", async () => {
-    const metrics = createMetrics(build, ["IPv4"], systemClock);
-    const count = (masqueradedPackets: number) => synced({ readings: [{ ...zero, masqueradedPackets }] });
-    for (const reading of [10, 15, 15, 2, 4]) metrics.onEvent(count(reading));
-    expect((await series(metrics)).get('masqueraded_packets_total{ip_family="IPv4"}')).toBe(19);
+describe("the kernel's counters", () => {
+  const masqueraded = 'masqueraded_packets_total{ip_family="IPv4"}';
+  const ageOf = (family: string) => `kernel_counters_age_seconds{ip_family="${family}"}`;
+  const reading = (masqueradedPackets: number, startedAt = 0, endedAt = startedAt): Reading => ({
+    ...{ counters: { ...zero, masqueradedPackets }, startedAt, endedAt },
   });
 
-  test("scrapes close to each other share one reading of the kernel, and a failing one keeps what was", async () => {
-    let now = 0;
+  function atRest() {
+    const clock = { now: 0 };
+    const metrics = createMetrics(build, ["IPv4"], { ...systemClock, monotonic: () => clock.now });
+    return { clock, metrics };
+  }
+
+  test("go on where the kernel's own start anew", async () => {
+    const { metrics } = atRest();
+    for (const [at, count] of [10, 15, 15, 2, 4].entries())
+      metrics.onEvent(synced({ readings: [reading(count, at * 10, at * 10 + 5)] }));
+    expect((await series(metrics)).get(masqueraded)).toBe(19);
+  });
+
+  test.each([
+    ["began before the last one taken ended", [reading(1_000_005, 10, 20), reading(1_000_003, 5, 25)], 1_000_005],
+    // Began later, saw the kernel earlier: by their beginnings alone these two would be in order.
+    ["overlaps the last one taken", [reading(1_000_005, 10, 20), reading(1_000_003, 11, 21)], 1_000_005],
+    ["saw the rules before a rewrite and ended after it", [reading(3, 30, 40), reading(1_000_000, 20, 45)], 3],
+    ["began when the last one had ended", [reading(1_000_005, 10, 20), reading(2, 20, 30)], 1_000_007],
+  ])("a reading that %s is counted once at most", async (_, readings, total) => {
+    const { metrics } = atRest();
+    for (const one of readings) metrics.onEvent(synced({ readings: [one] }));
+    expect((await series(metrics)).get(masqueraded)).toBe(total);
+  });
+
+  test("a scrape's reading that comes after a newer one of the loop is not counted twice", async () => {
+    const { clock, metrics } = atRest();
+    const slow = Promise.withResolvers<Reading>();
+    metrics.backendChosen("nftables", "", "1.0.6", () => slow.promise);
+    const page = series(metrics);
+    clock.now = 500;
+    metrics.onEvent(synced({ readings: [reading(1_000_005, 300, 310)] }));
+    slow.resolve(reading(1_000_003, 0, 500));
+    expect((await page).get(masqueraded)).toBe(1_000_005);
+  });
+
+  test("are read once for scrapes close to each other, and a failing reading keeps what was", async () => {
+    const { clock, metrics } = atRest();
     let reads = 0;
-    const metrics = createMetrics(build, ["IPv4"], { ...systemClock, monotonic: () => now });
-    metrics.backendChosen("nftables", "", "1.0.6", async () =>
-      ++reads > 1 ? undefined : { ...zero, exemptPackets: 7 },
-    );
+    metrics.backendChosen("nftables", "", "1.0.6", async () => (++reads > 1 ? undefined : reading(7, clock.now)));
     await Promise.all([metrics.text(), metrics.text()]);
-    now += 4_000;
+    clock.now += 4_000;
     await metrics.text();
     expect(reads).toBe(1);
-    now += 2_000;
-    expect((await series(metrics)).get('exempt_packets_total{ip_family="IPv4"}')).toBe(7);
+    clock.now += 2_000;
+    const found = await series(metrics);
+    expect(found.get(masqueraded)).toBe(7);
+    expect(found.get(ageOf("IPv4"))).toBe(6);
     expect(reads).toBe(2);
+  });
+
+  test("of a reader that hangs: the scrape waits a second, the next ones not at all, and none starts another", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const metrics = createMetrics(build, ["IPv4", "IPv6"], systemClock);
+    const reads: Family[] = [];
+    const hanging = Promise.withResolvers<undefined>();
+    metrics.backendChosen("nftables", "", "1.0.6", (family) => {
+      reads.push(family);
+      return family === "IPv4" ? hanging.promise : Promise.resolve(reading(7, systemClock.monotonic()));
+    });
+    metrics.onEvent(synced({ readings: [reading(7, systemClock.monotonic())] }));
+    let served: ReadonlyMap<string, number> | undefined;
+    void series(metrics).then((page) => {
+      served = page;
+    });
+    await vi.advanceTimersByTimeAsync(999);
+    expect(served).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(served?.get(masqueraded)).toBe(7);
+    expect(served?.get(ageOf("IPv4"))).toBe(1);
+    await vi.advanceTimersByTimeAsync(5_000);
+    const later = await series(metrics);
+    expect(later.get(ageOf("IPv4"))).toBe(6);
+    // IPv6 has been read again meanwhile, although IPv4 hangs.
+    expect(later.get(ageOf("IPv6"))).toBe(0);
+    expect(reads).toEqual(["IPv4", "IPv6", "IPv6"]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -33,7 +33,7 @@ export interface Metrics {
   apiFailed(resource: string, reason: ApiReason): void;
   /** Every metric there can be, in the order of its creation. */
   describe(): readonly MetricDescription[];
-  /** The page, with the kernel's counters as of now (5 s at most). */
+  /** The page, with the kernel's counters as of now (5 s at most). Waits for them for 1 s at most. */
   text(): Promise<string>;
   /** The same in OpenMetrics' form, for clients that ask for it, with its content type. */
   openMetrics(): Promise<{ readonly text: string; readonly contentType: string }>;

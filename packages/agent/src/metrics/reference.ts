@@ -16,8 +16,9 @@ Series of failures and of drift are there from the start, at 0.
 | --- | --- | --- | --- |
 ${rows.join("\n")}
 
-The last three read the kernel at a scrape (at most every 5 s). The kernel starts its counters anew where a rule is
-rewritten; they go on here, but what was counted between the last reading and a rewrite by a new config is lost.
+The kernel's counters are read at a scrape, at most every 5 s. A scrape waits for them for 1 s; after that it serves the
+last values, and \`kernel_counters_age_seconds\` tells how old they are. The kernel starts its counters anew where a rule
+is rewritten; they go on here, but what was counted between the last reading and a rewrite by a new config is lost.
 
 ## What to alert on
 

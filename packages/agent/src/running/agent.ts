@@ -19,6 +19,7 @@ import { createHolderWatch } from "./holder-watch.ts";
 import type { InstanceLock } from "./instance-lock.ts";
 import { createNudge } from "./nudge.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
+import { counterReader } from "./read-counters.ts";
 import { whyNotInForce } from "./readiness.ts";
 import { createNarrator } from "./story.ts";
 import { createWishes } from "./wishes.ts";
@@ -149,12 +150,10 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
       logger.warn({ backend: backend.name }, "fully random source ports are not supported here");
     metrics.expectBackend(backend.name);
     metrics.protection(backend.name, isProtected);
-    metrics.backendChosen(backend.name, variant, toolVersion, (family) =>
-      backend.observe(family, lifecycle.signal).then(
-        ({ counters }) => counters,
-        () => undefined,
-      ),
-    );
+    const { signal } = lifecycle;
+    const running: Loop["running"] = (family) => loop?.running(family);
+    const read = counterReader({ backend, clock, signal, running });
+    metrics.backendChosen(backend.name, variant, toolVersion, read);
     return createLoop({
       ...{ backend, capabilities, former, clock },
       resyncIntervalMs: wishes.desired()?.resyncIntervalMs ?? 60_000,

@@ -1,7 +1,7 @@
 import { formatDuration, formatPrefix } from "@ip-masq-agent/core";
 import type { Desired } from "../desired.ts";
 import { agentFlags } from "../flags/table.ts";
-import type { Answer, Question, Routes } from "../http/server.ts";
+import type { Answer, Question, Routes } from "../http/answer.ts";
 import { paintFor } from "../text/colour.ts";
 import type { Status } from "./status.ts";
 import { statusText } from "./text.ts";

@@ -59,7 +59,7 @@ export function createRecord(enabled: readonly Family[], clock: Clock): EventRec
         const { trigger, result, durationMs, summary, error } = event;
         const pass = { at, trigger, result, durationMs, summary, ...(error && { error: error.message }) };
         record.recent = [...record.recent, pass].slice(-mostSyncs);
-        const counters = event.readings.at(-1);
+        const counters = event.readings.at(-1)?.counters;
         if (counters !== undefined) record.counters = counters;
         if (event.repair?.result === "repaired") {
           for (const drift of drifts) {

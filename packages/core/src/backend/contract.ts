@@ -15,6 +15,14 @@ export interface Counters {
   readonly masqueradedBytes: number;
 }
 
+/** Counters with the time they were read at: the kernel's values of some moment between the two. */
+export interface Reading {
+  readonly counters: Counters;
+  /** Monotonic milliseconds at which the read began and ended. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
 /** What is in the kernel that is ours. */
 export interface Observation {
   readonly family: Family;

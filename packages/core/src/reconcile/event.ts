@@ -1,5 +1,5 @@
 import type { Family } from "../address/family.ts";
-import type { Counters } from "../backend/contract.ts";
+import type { Reading } from "../backend/contract.ts";
 import type { Difference } from "../backend/drift.ts";
 import type { BackendError } from "../backend/error.ts";
 
@@ -94,7 +94,7 @@ export interface Synced extends FamilyEvent {
   /** Where drift stood: how long from first notice to this pass's end, and whether it is gone now. */
   readonly repair?: { readonly result: "repaired" | "failed"; readonly afterMs: number };
   /** The kernel's counters as this pass read them, before a write and after it; none where it could not. */
-  readonly readings: readonly Counters[];
+  readonly readings: readonly Reading[];
   readonly error?: BackendError;
   /** After a failure: when the next try is due. */
   readonly retryInMs?: number;

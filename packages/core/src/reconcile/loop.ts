@@ -36,6 +36,8 @@ export interface Loop {
   inForce(): boolean;
   /** What is known now of each family that is on. */
   standings(): readonly Standing[];
+  /** The pass of this family that runs now, as a promise of its end; undefined: none runs. */
+  running(family: Family): Promise<void> | undefined;
   /**
    * Milliseconds since the loop last did what it owes: 0 while nothing is due; otherwise since the pass that runs made its
    * last step (an observation, a transaction, a cleanup), or how far the next pass is overdue. Failing passes are
@@ -167,6 +169,7 @@ export function createLoop(options: LoopOptions): Loop {
       );
     },
     inForce: () => on.size > 0 && standings().every(({ inForce }) => inForce),
+    running: (family) => tracks.find(([name]) => name === family)?.[1].track.running(),
     standings,
     stalledMs: () => Math.max(0, ...tracks.map(([, { track }]) => track.stalledMs())),
     async stop() {

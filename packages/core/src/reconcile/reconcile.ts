@@ -1,6 +1,6 @@
 import type { Family } from "../address/family.ts";
 import type { Capabilities } from "../backend/capabilities.ts";
-import type { Backend, Counters, Observation, Plan, Ruleset } from "../backend/contract.ts";
+import type { Backend, Observation, Plan, Reading, Ruleset } from "../backend/contract.ts";
 import type { Difference } from "../backend/drift.ts";
 import { BackendError, type FailureReason } from "../backend/error.ts";
 import type { Clock } from "../clock.ts";
@@ -38,7 +38,7 @@ export interface Written {
 
 /** How a pass ended. */
 export type Outcome = {
-  readonly readings: readonly Counters[];
+  readonly readings: readonly Reading[];
   /** How long the last look took, milliseconds; 0 where none succeeded. */
   readonly observeMs: number;
   /** What is known now, to be handed to the next pass. */
@@ -55,16 +55,17 @@ export type Outcome = {
  */
 export async function reconcile(pass: Pass): Promise<Outcome> {
   const { backend, desired, signal } = pass;
-  const readings: Counters[] = [];
+  const readings: Reading[] = [];
   let observeMs = 0;
   let { last } = pass;
   let hasWritten = false;
 
   async function look(): Promise<Observation> {
-    const started = pass.clock.monotonic();
+    const startedAt = pass.clock.monotonic();
     const seen = await backend.observe(desired.family, signal);
-    observeMs = pass.clock.monotonic() - started;
-    readings.push(seen.counters);
+    const endedAt = pass.clock.monotonic();
+    observeMs = endedAt - startedAt;
+    readings.push({ counters: seen.counters, startedAt, endedAt });
     if (hasWritten) last = { policy: desired, ruleset, seen };
     return seen;
   }

@@ -17,6 +17,8 @@ export interface Track {
   reschedule(): void;
   /** No pass runs or was asked for. */
   isIdle(): boolean;
+  /** The pass that runs now, as a promise of its end. */
+  running(): Promise<void> | undefined;
   /** How the last pass ended. */
   result(): SyncResult | undefined;
   standing(): Standing;
@@ -182,6 +184,7 @@ export function createTrack({ lane, clock, minimumGapMs, ...options }: TrackOpti
       if (timer !== undefined && waiting === undefined) schedule();
     },
     isIdle: () => running === undefined && waiting === undefined,
+    running: () => running,
     result: () => last?.result,
     standing() {
       const known = lane.standing();
