@@ -10,7 +10,7 @@ export * from "./backend/error.ts";
 export * from "./backend/list-difference.ts";
 export * from "./clock.ts";
 export * from "./config/config.ts";
-export { type ConfigSource, largestFile, parseDocuments } from "./config/document.ts";
+export { type ConfigSource, parseDocuments } from "./config/document.ts";
 export * from "./config/duration.ts";
 export * from "./config/finding.ts";
 export { configJsonSchema } from "./config/json-schema.ts";

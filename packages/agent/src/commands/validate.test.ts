@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { largestFile } from "@ip-masq-agent/core";
+import { configLimits } from "@ip-masq-agent/core";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../flags/options.ts";
@@ -155,7 +155,7 @@ describe("standard input", () => {
     const { code, text } = await asked(endless());
     expect(code).toBe(1);
     expect(text).toContain("error: standard input: ");
-    expect(given).toBeLessThan(largestFile + 200_000);
+    expect(given).toBeLessThan(configLimits.bytes + 200_000);
   });
 });
 
