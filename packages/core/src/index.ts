@@ -14,6 +14,7 @@ export { type ConfigSource, parseDocuments } from "./config/document.ts";
 export * from "./config/duration.ts";
 export * from "./config/finding.ts";
 export { configJsonSchema } from "./config/json-schema.ts";
+export { configLimits, sizeFinding, tooLarge, tooManyFiles } from "./config/limits.ts";
 export { type ConfigResult, readConfig } from "./config/read.ts";
 export { describeValue, type MapEntry, type MapValue, type Value } from "./config/value.ts";
 export * from "./policy/derive.ts";

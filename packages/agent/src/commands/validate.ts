@@ -1,4 +1,5 @@
 import {
+  countFindings,
   type Family,
   type Finding,
   families,
@@ -42,7 +43,7 @@ export async function validate(
     return desired === undefined ? 1 : 0;
   }
   if (desired === undefined) {
-    const errors = findings.filter(({ severity }) => severity === "error").length;
+    const errors = countFindings(findings, "error");
     tellRefused(snapshot, findings, `${path}: not valid, ${errors} ${errors === 1 ? "error" : "errors"}`, output);
     return 1;
   }
