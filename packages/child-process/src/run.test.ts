@@ -88,7 +88,7 @@ describe("the whole group ends", () => {
     const { value, ms } = await timed(shell(behind("wait"), options));
     expect(value.end.how).toBe(how);
     expect(ms).toBeLessThan(1_000);
-    expect(await lives(Number(value.stdout))).toBe(false);
+    await expect.poll(() => lives(Number(value.stdout))).toBe(false);
   });
 
   test.each([
@@ -105,7 +105,7 @@ describe("the whole group ends", () => {
     const { value, ms } = await timed(shell(behind("exit 0")));
     expect(value.end).toEqual({ how: "exited", exitCode: 0 });
     expect(ms).toBeLessThan(2_000);
-    expect(await lives(Number(value.stdout))).toBe(false);
+    await expect.poll(() => lives(Number(value.stdout))).toBe(false);
   });
 
   test("so is what is left behind with its output closed", async () => {
