@@ -1,7 +1,7 @@
 import "./heap.ts";
 import { commandHelp, helpText, versionText } from "./commands/help.ts";
 import { type CommandLine, parseCommandLine } from "./flags/options.ts";
-import { type Output, processOutput } from "./output.ts";
+import { linesOf, type Output, processOutput } from "./output.ts";
 
 /** Command line → exit code: 0 ended as asked, 1 failed, 2 wrong usage, 3 a difference that was asked after. */
 export async function main(argv: readonly string[], output: Output): Promise<number> {
@@ -12,9 +12,9 @@ export async function main(argv: readonly string[], output: Output): Promise<num
   }
   const { options, command } = line;
   if (options.help || options.version) {
-    output.out(
-      options.version && !options.help ? versionText() : command === "run" ? helpText() : commandHelp(command),
-    );
+    const text =
+      options.version && !options.help ? versionText() : command === "run" ? helpText() : commandHelp(command);
+    output.out(linesOf(text));
     return 0;
   }
   if (!options.asAgent) return execute(line, output);

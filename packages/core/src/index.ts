@@ -27,3 +27,4 @@ export { retryDelay } from "./reconcile/backoff.ts";
 export * from "./reconcile/event.ts";
 export * from "./reconcile/loop.ts";
 export { asBackendError } from "./reconcile/reconcile.ts";
+export { visible } from "./visible.ts";

@@ -33,10 +33,10 @@ export async function cleanup(options: Options, output: Output): Promise<number>
     }
   }
   const failed = removals.filter(({ error }) => error !== undefined);
-  if (options.output === "json") output.out(`${JSON.stringify({ removals }, undefined, 2)}\n`);
+  if (options.output === "json") output.json({ removals });
   else {
     const rows = removals.flatMap(({ backend, family, removed }) => removed.map((what) => [backend, family, what]));
-    output.out(rows.length === 0 ? "nothing of ours was there\n" : `removed\n${columns(rows, "  ").join("\n")}\n`);
+    output.out(rows.length === 0 ? "nothing of ours was there" : ["removed", ...columns(rows, "  ")]);
     for (const { backend, family, error } of failed) output.err(`error: ${backend} ${family}: ${error}\n`);
   }
   if (options.stay && failed.length === 0) {

@@ -8,6 +8,7 @@ import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../flags/options.ts";
 import { main } from "../main.ts";
+import { outputTo } from "../output.ts";
 import { validate } from "./validate.ts";
 
 let directory: string;
@@ -20,7 +21,7 @@ async function run(
   ...argv: readonly string[]
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   let [out, err] = ["", ""];
-  const code = await main(argv, {
+  const output = outputTo({
     out: (text) => {
       out += text;
     },
@@ -29,6 +30,7 @@ async function run(
     },
     colour: false,
   });
+  const code = await main(argv, output);
   return { code, out, err };
 }
 
@@ -124,7 +126,8 @@ describe("standard input", () => {
       text += more;
     };
     if ("problem" in line) throw new Error(line.problem);
-    return { code: await validate("-", line.options, { out: write, err: write, colour: false }, input), text };
+    const output = outputTo({ out: write, err: write, colour: false });
+    return { code: await validate("-", line.options, output, input), text };
   };
   const program = fileURLToPath(new URL("../main.ts", import.meta.url));
 

@@ -1,4 +1,5 @@
 import type { Metrics } from "../metrics/metrics.ts";
+import { textOf } from "../output.ts";
 import type { Routes } from "./server.ts";
 
 /** What the probes ask of the agent. */
@@ -32,9 +33,9 @@ export function routesOf(metrics: Metrics, health: Health): Routes {
     },
     "/readyz": () => {
       const reason = health.notReady();
-      if (reason !== undefined) return { status: 503, body: `not ready: ${reason}\n` };
+      if (reason !== undefined) return { status: 503, body: textOf(`not ready: ${reason}`) };
       const remark = health.remark?.();
-      return { status: 200, body: remark === undefined ? "ok\n" : `ok, but: ${remark}\n` };
+      return { status: 200, body: textOf(remark === undefined ? "ok" : `ok, but: ${remark}`) };
     },
   };
 }

@@ -1,4 +1,6 @@
 import { credentialsOf, kubeConfigOf } from "../kubernetes/credentials.ts";
+import { linesOf, processOutput } from "../output.ts";
+import { shown } from "../text/colour.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { type PluginLine, parsePluginLine, pluginHelp } from "./flags.ts";
@@ -14,7 +16,7 @@ export async function main(argv: readonly string[], screen: Screen): Promise<num
     return 2;
   }
   if (line.command === "help") {
-    screen.out(pluginHelp());
+    screen.out(linesOf(pluginHelp()));
     return 0;
   }
   try {
@@ -44,12 +46,12 @@ async function execute(
 if (import.meta.main) {
   process.stdout.on("error", () => {});
   const { stdout, stderr } = process;
-  const exitCode = await main(process.argv.slice(2), {
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
+  const screen: Screen = {
+    ...processOutput(),
     live: stderr.isTTY === true,
-    colour: stdout.isTTY === true && stdout.hasColors(),
-  });
+    overwrite: (text) => void stderr.write(`\r\x1b[K${shown(text)}`),
+  };
+  const exitCode = await main(process.argv.slice(2), screen);
   // A node that did not answer may keep its connection open for minutes: nobody waits for that.
   stdout.write("", () => process.exit(exitCode));
 }
