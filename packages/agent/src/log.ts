@@ -1,5 +1,6 @@
 import { BackendError } from "@ip-masq-agent/core";
 import { type Logger, pino, stdTimeFunctions } from "pino";
+import { textOf } from "./output.ts";
 import { type LineSink, openStderr } from "./stderr.ts";
 
 export interface LogOptions {
@@ -13,7 +14,7 @@ export interface LogOptions {
  * counted, and the count is the first line that can be written again.
  */
 export function createLogger({ format, verbosity }: LogOptions, sink: LineSink = openStderr()): Logger {
-  const formatted = format === "json" ? (line: string) => line : textLine;
+  const formatted = (json: string) => textOf(format === "json" ? json : textLine(json));
   let lost = 0;
   const options = {
     level: verbosity >= 4 ? "trace" : verbosity >= 2 ? "debug" : "info",
@@ -44,13 +45,13 @@ function describeError(error: unknown): unknown {
   return error instanceof Error ? { message: error.message, stack: error.stack, cause: error.cause } : error;
 }
 
-/** `2026-11-23T11:00:00.000Z INFO  message key=value …`, from pino's JSON line. */
+/** `2026-11-23T11:00:00.000Z INFO  message key=value …`, from pino's JSON line; `textOf` makes it fit to leave. */
 export function textLine(json: string): string {
   const { time, level, msg, ...rest } = JSON.parse(json) as Record<string, unknown>;
   const fields = Object.entries(rest).map(
     ([key, value]) => `${key}=${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`,
   );
-  return `${[String(time), String(level).toUpperCase().padEnd(5), String(msg), ...fields].join(" ")}\n`;
+  return [String(time), String(level).toUpperCase().padEnd(5), String(msg), ...fields].join(" ");
 }
 
 function quoted(value: string): string {

@@ -3,7 +3,7 @@ import { refuseUnprivileged, refuseUnspelt } from "./commands/admission.ts";
 import { commandHelp } from "./commands/help.ts";
 import { type CommandName, commands } from "./flags/commands.ts";
 import { type CommandLine, parseCommandLine } from "./flags/options.ts";
-import type { Output } from "./output.ts";
+import { linesOf, type Output } from "./output.ts";
 import { ownSurroundings, type Surroundings } from "./surroundings.ts";
 import { versionLine } from "./version.ts";
 
@@ -20,7 +20,7 @@ export async function main(
   }
   const { options, command } = line;
   if (options.help || command === "help") {
-    output.out(commandHelp(options.help ? command : commandOf(line)));
+    output.out(linesOf(commandHelp(options.help ? command : commandOf(line))));
     return 0;
   }
   if (options.version || command === "version") {
@@ -29,7 +29,7 @@ export async function main(
   }
   const unspelt = refuseUnspelt(line, argv, surroundings);
   if (unspelt !== undefined) {
-    output.err(unspelt.text);
+    output.err(linesOf(unspelt.text));
     return unspelt.exitCode;
   }
   const unprivileged = refuseUnprivileged(line, surroundings);

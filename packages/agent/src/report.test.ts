@@ -89,5 +89,5 @@ test("the text form quotes what needs it", () => {
   const line = textLine(
     '{"time":"2026-01-01T00:00:00.000Z","level":"warn","msg":"drift found","kinds":"1 missing","count":3,"name":"a"}',
   );
-  expect(line).toBe('2026-01-01T00:00:00.000Z WARN  drift found kinds="1 missing" count=3 name=a\n');
+  expect(line).toBe('2026-01-01T00:00:00.000Z WARN  drift found kinds="1 missing" count=3 name=a');
 });

@@ -190,6 +190,15 @@ test("an agent that stops ends the tool at once", async () => {
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 
+test.each([
+  [">&1", /iptables-nft-save was ended because it wrote more than 64 MiB on stdout; .* how many rules/],
+  [">&2", /more than 1 MiB on stderr/],
+])("without end: %s", async (to, message) => {
+  await using tools = await fakeVariant("nft", `exec /usr/bin/yes ${to}`);
+  const backend = createIptablesBackend({ variant: "nft", launcher: tools.launcher, timeoutMs: 60_000 });
+  await expect(backend.observe("IPv4", never)).rejects.toMatchObject({ reason: "other", message });
+});
+
 describe("observe", () => {
   test.each([
     ["nothing", "exit 0", /0 characters/],

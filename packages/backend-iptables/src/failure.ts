@@ -12,6 +12,8 @@ export interface FailedRun {
   readonly notFound: boolean;
   readonly timedOut: boolean;
   readonly aborted: boolean;
+  /** Ended because it wrote more than it ever should; `ending` says how much. */
+  readonly tooMuchOutput?: boolean;
   readonly timeoutMs: number;
   readonly lockWaitSeconds: number;
   /** What the tool was given on stdin. */
@@ -42,6 +44,10 @@ function explain({ tool, ...run }: FailedRun): readonly [FailureReason, string] 
   const capabilities = run.backend === "iptables-legacy" ? "NET_ADMIN and NET_RAW" : "NET_ADMIN";
   if (says(/error while loading shared libraries/)) {
     return ["tool_missing", `${tool} cannot be started: ${said}; install the package iptables with all that it needs`];
+  }
+  if (run.tooMuchOutput) {
+    const remedy = `check that the ${tool} in PATH is iptables' own, and how many rules this node's nat table has`;
+    return ["other", `${tool} was ended because it wrote ${run.ending}; ${remedy}`];
   }
   if (run.notFound) return ["tool_missing", `${tool} is not in PATH; install the package iptables`];
   if (run.aborted) return ["other", `${tool} was ended because the agent stops`];

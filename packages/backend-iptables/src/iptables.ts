@@ -1,7 +1,6 @@
-import type { ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { describeEnd, runChild } from "@ip-masq-agent/child-process";
 import { BackendError, type Family, type Operation } from "@ip-masq-agent/core";
-import { execa } from "execa";
 import { classify } from "./failure.ts";
 import { type BackendName, commandPrefix, type Variant } from "./names.ts";
 
@@ -27,8 +26,11 @@ interface Run {
   readonly signal: AbortSignal;
 }
 
-/** The nat table of a node with 100,000 services stays far below; a tool gone wild must not take the node's memory. */
-const maxOutputBytes = 512 * 1024 * 1024;
+/**
+ * The nat table's 350,000 rules as kube-proxy writes them (some 190 bytes a rule with its counters). iptables cannot save
+ * less than the whole table, and its text is held here: see the memory limits in docs/operating.md.
+ */
+const mostOutputBytes = 64 * 1024 * 1024;
 
 /** The whole nat table with counters: iptables cannot save less. */
 export function runSave(runner: IptablesRunner, family: Family, signal: AbortSignal): Promise<string> {
@@ -107,44 +109,26 @@ async function runProgram(
   run: Omit<Run, "family" | "verb"> & { readonly family?: Family },
 ): Promise<string> {
   const [file = tool, ...before] = [...runner.launcher, tool];
-  const child = execa(file, [...before, ...run.arguments], {
-    ...(run.input === undefined ? { stdin: "ignore" } : { input: run.input }),
-    cancelSignal: run.signal,
-    env: { LC_ALL: "C" },
-    killSignal: "SIGKILL",
-    maxBuffer: maxOutputBytes,
-    reject: false,
-    stripFinalNewline: false,
-    timeout: runner.timeoutMs,
-  });
-  abandonOutput(child.nodeChildProcess);
-  const result = await child;
-  if (!result.failed) return result.stdout;
+  const { input, signal } = run;
+  const { timeoutMs } = runner;
+  const result = await runChild(file, [...before, ...run.arguments], { input, signal, timeoutMs, mostOutputBytes });
+  const { end, stdout, stderr } = result;
+  const exitCode = end.how === "exited" ? end.exitCode : undefined;
+  if (exitCode === 0) return stdout;
   throw classify({
     backend: runner.name,
     tool,
     operation: run.operation,
     family: run.family,
-    notFound: result.code === "ENOENT" || result.exitCode === 127,
-    timedOut: result.timedOut,
-    aborted: result.isCanceled,
-    timeoutMs: runner.timeoutMs,
+    notFound: exitCode === 127 || (end.how === "not-started" && end.code === "ENOENT"),
+    timedOut: end.how === "timed-out",
+    aborted: end.how === "aborted",
+    tooMuchOutput: end.how === "too-much-output",
+    timeoutMs,
     lockWaitSeconds: runner.lockWaitSeconds,
-    input: run.input ?? "",
-    stderr: result.stderr ?? "",
-    ending: result.originalMessage ?? result.signal ?? `exit code ${result.exitCode}`,
-    cause: result,
-  });
-}
-
-/**
- * A tool that we ended, but whose own child still holds its output open (a wrapper script's), is not waited for: what it
- * said by then is all it said.
- */
-function abandonOutput(child: ChildProcess): void {
-  child.once("exit", () => {
-    if (!child.killed) return;
-    child.stdout?.destroy();
-    child.stderr?.destroy();
+    input: input ?? "",
+    stderr,
+    ending: describeEnd(end),
+    cause: end.how === "not-started" ? end.cause : undefined,
   });
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import {
   BackendError,
   type Counters,
@@ -26,6 +27,9 @@ export interface IptablesObservation extends Observation {
   readonly pinned: ReadonlySet<string>;
 }
 
+/** Of so many characters, some 10,000 rules, it takes tens of milliseconds to make anything. */
+const largeText = 1_000_000;
+
 /** Reads the nat table once; a table that is not whole rejects, as does a failing tool, and is never "empty". */
 export async function observeTable(
   runner: IptablesRunner,
@@ -35,6 +39,8 @@ export async function observeTable(
 ): Promise<IptablesObservation> {
   const text = await runSave(runner, family, signal);
   const observation = observationOf(family, chain, text);
+  // To read a large table takes as long as to compare it: others have their turn in between.
+  if (text.length > largeText) await setImmediate();
   if (observation !== undefined) return observation;
   throw new BackendError({
     reason: "other",

@@ -18,17 +18,22 @@ export function planChange(desired: IptablesRuleset, seen: IptablesObservation):
   const keep = seen.jumps.find(({ valid }) => valid);
   const jumps = [...seen.jumps.filter((jump) => jump !== keep).map(({ text }) => text), ...seen.leftovers.jumps];
   const append = keep === undefined ? [`${hookChain} ${renderRule(desired.jump)}`] : [];
-  const differences: Difference[] = [
+  const compare = (): readonly Difference[] => [
     ...chains.flatMap(({ name, rules }) => compareChain(desired.chain, name, rules, seen.chains.get(name))),
     ...gone.map((name) => ({ kind: "extra" as const, subject: `chain ${name}`, found: `chain ${name}` })),
     ...compareJumps(desired, seen),
   ];
+  let differences: readonly Difference[] | undefined;
   const nothing = chains.length + gone.length + jumps.length + append.length === 0;
   if (nothing) inSyncWith.set(seen, new Map(desired.chains.map((chain) => [chain.name, chain.rules])));
   if (nothing) return { family: desired.family, differences: [], transaction: "", summary: "" };
   return {
     family: desired.family,
-    differences,
+    /** Made when asked for: a new policy is written without, and for a large tree they take as long as all the rest. */
+    get differences() {
+      differences ??= compare();
+      return differences;
+    },
     transaction: renderRestore({
       chains: [...chains, ...gone.filter((name) => seen.pinned.has(name)).map((name) => ({ name, rules: [] }))],
       drop: gone.filter((name) => !seen.pinned.has(name)),

@@ -97,6 +97,16 @@ test("an agent that stops ends nft at once", async () => {
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 
+test.each([
+  ["yes", /was ended because it wrote more than 16 MiB on stdout; check that the nft in PATH/],
+  ["yes & exit 0", /more than 16 MiB on stdout/],
+  ["yes >&2", /more than 1 MiB on stderr/],
+])("without end: %s", async (script, message) => {
+  await using nft = await fakeNft(script);
+  const observed = createNftablesBackend({ ...nft, timeoutMs: 60_000 }).observe("IPv4", never);
+  await expect(observed).rejects.toMatchObject({ reason: "other", message });
+});
+
 describe("observe", () => {
   test.each([
     ["garbage", 'echo \'{"nftables": [{"metainfo"\''],

@@ -13,6 +13,8 @@ export interface FailedRun {
   readonly crashed: boolean;
   readonly timedOut: boolean;
   readonly aborted: boolean;
+  /** Ended because it wrote more than it ever should; `ending` says how much. */
+  readonly tooMuchOutput?: boolean;
   readonly timeoutMs: number;
   readonly stderr: string;
   /** How the process ended, for those that say nothing: a signal, an exit code, why it could not be started. */
@@ -46,6 +48,10 @@ function explain(run: FailedRun): readonly [FailureReason, string] {
   if (run.notFound) return ["tool_missing", "nft is not in PATH; install the package nftables"];
   if (run.aborted) return ["other", `nft ${run.operation} was ended because the agent stops`];
   if (run.timedOut) return ["timeout", `nft ${run.operation} was ended after ${run.timeoutMs} ms without a result`];
+  if (run.tooMuchOutput) {
+    const remedy = "check that the nft in PATH is nftables' own, and what else writes into tables named ip-masq-agent";
+    return ["other", `nft ${run.operation} was ended because it wrote ${run.ending}; ${remedy}`];
+  }
   if (run.crashed) {
     return [
       "other",

@@ -1,6 +1,5 @@
-import type { ChildProcess } from "node:child_process";
+import { describeEnd, runChild } from "@ip-masq-agent/child-process";
 import type { Family, Operation } from "@ip-masq-agent/core";
-import { execa } from "execa";
 import { classify } from "./failure.ts";
 
 /** How nft is run. */
@@ -20,11 +19,14 @@ export interface NftRun {
   readonly absent?: RegExp;
 }
 
-/** Output of a node's largest table stays far below; a tool gone wild must not take the node's memory. */
-const maxOutputBytes = 512 * 1024 * 1024;
+/**
+ * Our own table takes 2.4 MB as JSON with the 50,000 IPv4 prefixes that a config may have, and 5 MB with as many IPv6
+ * ones. Beyond this, others have filled it, or the tool has gone wild.
+ */
+const mostOutputBytes = 16 * 1024 * 1024;
 
 /** Signals of a program's own fault, and the exit codes by which a shell between us and nft reports them. */
-const crashes: ReadonlySet<string | number | undefined> = new Set(["SIGSEGV", "SIGABRT", "SIGBUS", 139, 134, 135]);
+const crashes: ReadonlySet<string | number> = new Set(["SIGSEGV", "SIGABRT", "SIGBUS", 139, 134, 135]);
 
 /**
  * Runs nft to its end and gives its stdout; undefined for an expected absence. The only place that starts a process.
@@ -32,42 +34,24 @@ const crashes: ReadonlySet<string | number | undefined> = new Set(["SIGSEGV", "S
  */
 export async function runNft(runner: NftRunner, run: NftRun): Promise<string | undefined> {
   const [file = "nft", ...before] = [...runner.launcher, "nft"];
-  const child = execa(file, [...before, ...run.arguments], {
-    ...(run.input === undefined ? { stdin: "ignore" } : { input: run.input }),
-    cancelSignal: run.signal,
-    env: { LC_ALL: "C" },
-    killSignal: "SIGKILL",
-    maxBuffer: maxOutputBytes,
-    reject: false,
-    timeout: runner.timeoutMs,
-  });
-  abandonOutput(child.nodeChildProcess);
-  const result = await child;
-  if (!result.failed) return result.stdout;
-  const stderr = result.stderr ?? "";
-  if (result.exitCode === 1 && run.absent?.test(stderr)) return undefined;
+  const { input, signal } = run;
+  const { timeoutMs } = runner;
+  const result = await runChild(file, [...before, ...run.arguments], { input, signal, timeoutMs, mostOutputBytes });
+  const { end, stdout, stderr } = result;
+  const exitCode = end.how === "exited" ? end.exitCode : undefined;
+  if (exitCode === 0) return stdout;
+  if (exitCode === 1 && run.absent?.test(stderr)) return undefined;
   throw classify({
     operation: run.operation,
     family: run.family,
-    notFound: result.code === "ENOENT" || result.exitCode === 127,
-    crashed: crashes.has(result.signal) || crashes.has(result.exitCode),
-    timedOut: result.timedOut,
-    aborted: result.isCanceled,
-    timeoutMs: runner.timeoutMs,
+    notFound: exitCode === 127 || (end.how === "not-started" && end.code === "ENOENT"),
+    crashed: crashes.has(end.how === "signalled" ? end.signal : (exitCode ?? "")),
+    timedOut: end.how === "timed-out",
+    aborted: end.how === "aborted",
+    tooMuchOutput: end.how === "too-much-output",
+    timeoutMs,
     stderr,
-    ending: result.originalMessage ?? result.signal ?? `exit code ${result.exitCode}`,
-    cause: result,
-  });
-}
-
-/**
- * A tool that we ended, but whose own child still holds its output open (a wrapper script's), is not waited for: what it
- * said by then is all it said.
- */
-function abandonOutput(child: ChildProcess): void {
-  child.once("exit", () => {
-    if (!child.killed) return;
-    child.stdout?.destroy();
-    child.stderr?.destroy();
+    ending: describeEnd(end),
+    cause: end.how === "not-started" ? end.cause : undefined,
   });
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import {
   type AddressRange,
   BackendError,
@@ -53,7 +54,10 @@ export async function observeTable(
   const ours = { held: ownership.holds(family), bridge };
   if (text === undefined) return observationOf(family, undefined, ours);
   try {
-    return observationOf(family, parseTable(family, text), ours);
+    const observation = observationOf(family, parseTable(family, text), ours);
+    // To read a large table takes as long as to compare it: others have their turn in between.
+    if (text.length > largeText) await setImmediate();
+    return observation;
   } catch (cause) {
     if (await isDormant(runner, family, signal)) return observationOf(family, dormantTable, ours);
     throw new BackendError({
@@ -66,6 +70,9 @@ export async function observeTable(
     });
   }
 }
+
+/** Of so many characters, some 20,000 elements, it takes tens of milliseconds to make anything. */
+const largeText = 1_000_000;
 
 /** What nft 1.0.6 can tell of a dormant table: that it is one. */
 const dormantTable: NftTable = { flags: ["dormant"], set: undefined, chain: undefined, extra: [] };

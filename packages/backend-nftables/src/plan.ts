@@ -77,10 +77,13 @@ function planRules(desired: NftRuleset, seen: NftObservation): Plan {
   const frame = compareFrame(desired, seen.table);
   const rules = compareRules(desired, seen.table);
   const elements = compareElements(desired, seen.table);
-  const differences = [...frame, ...rules, ...elements.differences];
-  if (seen.table.chain === undefined) return fresh(desired, seen, differences);
-  if (frame.length > 0) return whole(desired, seen, differences);
-  if (differences.length === 0) return { family, differences, transaction: "", summary: "" };
+  const compare = () => [...frame, ...rules, ...elements.differences()];
+  if (seen.table.chain === undefined) return fresh(desired, seen, compare());
+  if (frame.length > 0) return whole(desired, seen, compare());
+  if (rules.length + elements.add.length + elements.removed === 0) {
+    return { family, differences: [], transaction: "", summary: "" };
+  }
+  let differences: readonly Difference[] | undefined;
   const parts = [
     elements.add.length > 0 && `adds ${elements.add.length}`,
     elements.removed > 0 && `removes ${elements.removed}`,
@@ -91,7 +94,11 @@ function planRules(desired: NftRuleset, seen: NftObservation): Plan {
   ];
   return {
     family,
-    differences,
+    /** Made when asked for: a new policy is written without, and 50,000 elements take as long to name as to compare. */
+    get differences() {
+      differences ??= compare();
+      return differences;
+    },
     transaction: renderEdits(
       family,
       {
@@ -153,7 +160,7 @@ interface ElementChanges {
   readonly remove: readonly AddressRange[];
   /** How many go in all: beyond those of `remove`, elements of a kind that we never write. */
   readonly removed: number;
-  readonly differences: readonly Difference[];
+  differences(): readonly Difference[];
 }
 
 function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
@@ -162,7 +169,8 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
   const ranges: AddressRange[] = [];
   const foreign: string[] = [];
   // A set that is gone, or of another shape, is one difference, whatever was in it.
-  if (table.set === undefined || table.set.otherShape) return { add: [], remove: [], removed: 0, differences: [] };
+  if (table.set === undefined || table.set.otherShape)
+    return { add: [], remove: [], removed: 0, differences: () => [] };
   for (const element of table.set.elements) {
     if ("foreign" in element) foreign.push(element.foreign);
     else ranges.push(element);
@@ -179,7 +187,7 @@ function compareElements(desired: NftRuleset, table: NftTable): ElementChanges {
     else add.push(prefix);
   }
   for (const range of ranges.slice(next)) remove.push(range);
-  const differences: Difference[] = [
+  const differences = (): readonly Difference[] => [
     ...add.map((prefix) => ({ kind: "missing" as const, subject, expected: formatPrefix(prefix) })),
     ...remove.map((range) => ({ kind: "extra" as const, subject, found: renderRange(family, range) })),
     ...foreign.map((text) => ({ kind: "extra" as const, subject, found: text })),

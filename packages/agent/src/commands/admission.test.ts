@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseCommandLine } from "../flags/options.ts";
 import { heldCapabilities } from "../kernel/capabilities.ts";
 import { main } from "../main.ts";
+import { outputTo } from "../output.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { refuseUnprivileged, refuseUnspelt } from "./admission.ts";
 
@@ -104,7 +105,8 @@ describe("privileges", () => {
 
   test("comes before anything else that a command finds: a config that cannot be read, say", async () => {
     const said: string[] = [];
-    const output = { out: (text: string) => said.push(text), err: (text: string) => said.push(text), colour: false };
+    const write = (text: string) => void said.push(text);
+    const output = outputTo({ out: write, err: write, colour: false });
     expect(await main(["plan", "--config=/nonexistent/nonsense"], output, made({ status: nobody }))).toBe(1);
     expect(said).toEqual([expect.stringContaining("plan needs root")]);
   });

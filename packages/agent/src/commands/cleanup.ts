@@ -98,11 +98,11 @@ interface Words {
 function tell(output: Output, options: Options, { title, none, key }: Words, found: readonly Belongings[]): void {
   if (options.output === "json") {
     const removals = found.map(({ own, ...rest }) => ({ ...rest, [key]: own }));
-    output.out(`${JSON.stringify({ removals }, undefined, 2)}\n`);
+    output.json({ removals });
     return;
   }
   const rows = found.flatMap(({ backend, family, own }) => own.map((what) => [backend, family, what]));
-  if (rows.length > 0) output.out(`${title}\n${columns(rows, "  ").join("\n")}\n`);
+  if (rows.length > 0) output.out([title, ...columns(rows, "  ")]);
   else if (!found.some(failed)) output.out(`${none}\n`);
   for (const { backend, family, error } of found.filter(failed)) output.err(`error: ${backend} ${family}: ${error}\n`);
 }

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { commands, flagsOf, flagTable } from "../flags/commands.ts";
+import { outputTo } from "../output.ts";
 import { completion } from "./completion.ts";
 
 function script(shell: string): string {
   let text = "";
-  const output = { out: (part: string) => (text += part), err: () => {}, colour: false };
+  const output = outputTo({ out: (part) => (text += part), err: () => {}, colour: false });
   expect(completion(shell, output)).toBe(0);
   return text;
 }
@@ -53,6 +54,6 @@ test.each(["bash", "zsh", "fish"])("%s: names every command and flag, and the sh
 
 test("another shell is refused with a remedy", () => {
   let said = "";
-  expect(completion("tcsh", { out: () => {}, err: (text) => (said += text), colour: false })).toBe(2);
+  expect(completion("tcsh", outputTo({ out: () => {}, err: (text) => (said += text), colour: false }))).toBe(2);
   expect(said).toContain("use bash, zsh or fish");
 });

@@ -1,5 +1,5 @@
 import { type CommandName, commands, flagsOf, flagTable } from "../flags/commands.ts";
-import type { Output } from "../output.ts";
+import { linesOf, type Output } from "../output.ts";
 
 const program = "ip-masq-agent";
 
@@ -10,7 +10,7 @@ export function completion(shell: string, output: Output): number {
     output.err(`ip-masq-agent: ${JSON.stringify(shell)} is no shell with completions here; use bash, zsh or fish\n`);
     return 2;
   }
-  output.out(script());
+  output.out(linesOf(script()));
   return 0;
 }
 

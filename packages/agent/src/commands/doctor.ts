@@ -26,10 +26,7 @@ export async function doctor(options: Options, output: Output): Promise<number> 
   );
   const count = (level: string) => found.filter((one) => one.level === level).length;
   const [errors, warnings] = [count("error"), count("warning")];
-  output.out(
-    options.output === "json"
-      ? `${JSON.stringify({ errors, warnings, findings: found }, undefined, 2)}\n`
-      : doctorText(found, paintFor(output.colour)),
-  );
+  if (options.output === "json") output.json({ errors, warnings, findings: found });
+  else output.out(doctorText(found, paintFor(output.colour)));
   return errors === 0 ? 0 : 1;
 }

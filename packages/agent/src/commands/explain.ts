@@ -50,11 +50,13 @@ export async function explain(text: string, options: Options, output: Output): P
       return onWay ? { ...explanation, way: await wayOut(family, explanation.destination) } : explanation;
     }),
   );
-  output.out(
-    options.output === "json"
-      ? `${JSON.stringify({ name: text, from: options.from, protocol: options.protocol, port: options.port, explanations }, undefined, 2)}\n`
-      : explanations.map((one) => explanationText(one, options.from, paintFor(output.colour))).join("\n"),
-  );
+  if (options.output === "json") {
+    output.json({ name: text, from: options.from, protocol: options.protocol, port: options.port, explanations });
+  } else {
+    for (const [at, one] of explanations.entries()) {
+      output.out([...(at === 0 ? [] : [""]), ...explanationText(one, options.from, paintFor(output.colour))]);
+    }
+  }
   if (explanations.some(({ kernel }) => kernel.agrees === false)) return 3;
   return explanations.some(isContradicted) ? 1 : 0;
 }

@@ -26,7 +26,7 @@ export async function plan(options: Options, output: Output): Promise<number> {
       lookEverywhere(options, signal),
     ]);
     const preview = await previewOf(desired.policy, choice, sightings, signal);
-    if (options.output === "json") output.out(`${JSON.stringify(preview, undefined, 2)}\n`);
+    if (options.output === "json") output.json(preview);
     else output.out(options.script ? scriptOf(preview) : previewText(preview, paintFor(output.colour)));
     return hasChanges(preview) ? 3 : 0;
   } catch (error) {

@@ -12,8 +12,7 @@ export async function status(options: Options, output: Output): Promise<number> 
     return 1;
   }
   const { answer: state } = asked;
-  output.out(
-    options.output === "json" ? `${JSON.stringify(state, undefined, 2)}\n` : statusText(state, paintFor(output.colour)),
-  );
+  if (options.output === "json") output.json(state);
+  else output.out(statusText(state, paintFor(output.colour)));
   return state.notReady === undefined ? 0 : 3;
 }

@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { largestFile } from "@ip-masq-agent/core";
+import { configLimits } from "@ip-masq-agent/core";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../flags/options.ts";
 import { main } from "../main.ts";
+import { outputTo } from "../output.ts";
 import { validate } from "./validate.ts";
 
 let directory: string;
@@ -20,7 +21,7 @@ async function run(
   ...argv: readonly string[]
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   let [out, err] = ["", ""];
-  const code = await main(argv, {
+  const output = outputTo({
     out: (text) => {
       out += text;
     },
@@ -29,6 +30,7 @@ async function run(
     },
     colour: false,
   });
+  const code = await main(argv, output);
   return { code, out, err };
 }
 
@@ -147,7 +149,8 @@ describe("standard input", () => {
       text += more;
     };
     if ("problem" in line) throw new Error(line.problem);
-    return { code: await validate("-", line.options, { out: write, err: write, colour: false }, input), text };
+    const output = outputTo({ out: write, err: write, colour: false });
+    return { code: await validate("-", line.options, output, input), text };
   };
   const program = fileURLToPath(new URL("../start.ts", import.meta.url));
 
@@ -178,7 +181,7 @@ describe("standard input", () => {
     const { code, text } = await asked(endless());
     expect(code).toBe(1);
     expect(text).toContain("error: standard input: ");
-    expect(given).toBeLessThan(largestFile + 200_000);
+    expect(given).toBeLessThan(configLimits.bytes + 200_000);
   });
 });
 

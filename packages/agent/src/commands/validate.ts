@@ -1,4 +1,5 @@
 import {
+  countFindings,
   type Family,
   type Finding,
   families,
@@ -38,11 +39,11 @@ export async function validate(
   const findings = understood.findings.toSorted(byPlace);
   const desired = hasErrors(findings) ? undefined : understood.desired;
   if (options.output === "json") {
-    output.out(`${JSON.stringify(asJson(desired, findings), undefined, 2)}\n`);
+    output.json(asJson(desired, findings));
     return desired === undefined ? 1 : 0;
   }
   if (desired === undefined) {
-    const errors = findings.filter(({ severity }) => severity === "error").length;
+    const errors = countFindings(findings, "error");
     tellRefused(snapshot, findings, `${path}: not valid, ${errors} ${errors === 1 ? "error" : "errors"}`, output);
     return 1;
   }
@@ -81,7 +82,7 @@ function asJson(desired: Desired | undefined, findings: readonly Finding[]): obj
   return { valid: true, findings, hash: fingerprint(policy), resyncIntervalMs, families: own };
 }
 
-function describe({ policy, config, resyncIntervalMs }: Desired, from: string): string {
+function describe({ policy, config, resyncIntervalMs }: Desired, from: string): readonly string[] {
   const lines = [
     `config:    ${from}`,
     `policy:    ${fingerprint(policy).slice(0, 12)}`,
@@ -103,7 +104,7 @@ function describe({ policy, config, resyncIntervalMs }: Desired, from: string): 
       `           all else: masqueraded${randomFully ? ", source ports fully random" : ""}${how}`,
     );
   }
-  return `${lines.join("\n")}\n`;
+  return lines;
 }
 
 type Entries = ReadonlyMap<string, string>;

@@ -1,6 +1,7 @@
 import {
   type FamilyPolicy,
   type Finding,
+  firstFindings,
   formatFinding,
   formatPrefix,
   isEverything,
@@ -21,7 +22,8 @@ export const config: Check = {
   async look(node) {
     const snapshot = await snapshotNow(node.options);
     const { desired, findings } = interpret(snapshot, node.options);
-    const told = findings.map((finding) =>
+    const { shown, more } = firstFindings(findings);
+    const told = shown.map((finding) =>
       trouble(
         finding.severity,
         "config",
@@ -31,6 +33,7 @@ export const config: Check = {
         finding.remedy,
       ),
     );
+    if (more > 0) told.push(note("info", "config", `${more} more findings; ip-masq-agent validate shows them`));
     if (desired === undefined) return told;
     const files =
       snapshot.sources.map(({ file }) => file).join(", ") ||

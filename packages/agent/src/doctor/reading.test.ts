@@ -1,6 +1,7 @@
 import { BackendError, formatPrefix } from "@ip-masq-agent/core";
 import { describe, expect, test } from "vitest";
 import { createBackend } from "../backends.ts";
+import { textOf } from "../output.ts";
 import { paintFor } from "../text/colour.ts";
 import { agents } from "./agents.ts";
 import { conntrack } from "./conntrack.ts";
@@ -125,7 +126,7 @@ test("pod ranges from routes: neighbours as one, and what is known already not a
 });
 
 test("what others wrote reaches a terminal escaped", () => {
-  const text = doctorText([note("info", "foreign rules", "\u001b[31mred")], paintFor(false));
+  const text = textOf(doctorText([note("info", "foreign rules", "\u001b[31mred")], paintFor(false)));
   expect(text).toContain("\\u001b[31mred");
   expect(text).not.toContain("\u001b");
 });

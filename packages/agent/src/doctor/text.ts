@@ -1,4 +1,3 @@
-import { escapeForeign } from "@ip-masq-agent/core";
 import type { Paint } from "../text/colour.ts";
 import { wrap } from "../text/wrap.ts";
 import type { Diagnosis, Level } from "./diagnosis.ts";
@@ -7,20 +6,17 @@ const width = 100;
 const levels: readonly Level[] = ["error", "warning", "info", "ok"];
 
 /** The findings for a person: in the order of the checks; below an error or warning why it matters and what to do. */
-export function doctorText(found: readonly Diagnosis[], paint: Paint): string {
-  // What is told holds words of others, comments of rules for one: a terminal must not take them for commands.
+export function doctorText(found: readonly Diagnosis[], paint: Paint): readonly string[] {
   const checkWidth = Math.max(...found.map(({ check }) => check.length));
   const indent = " ".repeat(9 + checkWidth + 2);
   const lines = found.flatMap(({ level, check, what, why, remedy }) => {
     const more = [...(why === undefined ? [] : [`why: ${why}`]), ...(remedy === undefined ? [] : [`do: ${remedy}`])];
     return [
-      `${colour(level, paint)(level.padEnd(9))}${check.padEnd(checkWidth)}  ${escapeForeign(what)}`,
-      ...more.flatMap((sentence) =>
-        wrap(escapeForeign(sentence), width - indent.length).map((line) => `${indent}${line}`),
-      ),
+      `${colour(level, paint)(level.padEnd(9))}${check.padEnd(checkWidth)}  ${what}`,
+      ...more.flatMap((sentence) => wrap(sentence, width - indent.length).map((line) => `${indent}${line}`)),
     ];
   });
-  return `${[...lines, "", summary(found)].join("\n")}\n`;
+  return [...lines, "", summary(found)];
 }
 
 function summary(found: readonly Diagnosis[]): string {

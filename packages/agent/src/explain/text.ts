@@ -15,7 +15,7 @@ const words: Readonly<Record<Verdict | "mixed", string>> = {
 };
 
 /** The answer for a person: what, and below it why. */
-export function explanationText(explanation: Explanation, from: string | undefined, paint: Paint): string {
+export function explanationText(explanation: Explanation, from: string | undefined, paint: Paint): readonly string[] {
   const { destination, verdict, parts, family } = explanation;
   const rows: (readonly [string, string])[] = [];
   if (verdict === "mixed") {
@@ -28,7 +28,7 @@ export function explanationText(explanation: Explanation, from: string | undefin
   if (verdict === "untouched") rows.push(["because", `${family} is off; --enable-ipv6 turns it on`]);
   rows.push(...leaving(explanation, from), ...kernelRows(explanation, paint));
   if (explanation.notReady !== undefined) rows.push(["agent", paint.bad(`not in force: ${explanation.notReady}`)]);
-  return `${[`${paint.strong(destination)}  ${words[verdict]}`, ...columns(rows, "  ")].join("\n")}\n`;
+  return [`${paint.strong(destination)}  ${words[verdict]}`, ...columns(rows, "  ")];
 }
 
 function listed(name: string, prefixes: readonly string[]): readonly (readonly [string, string])[] {

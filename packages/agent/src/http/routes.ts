@@ -1,5 +1,6 @@
 import type { Clock } from "@ip-masq-agent/core";
 import type { Metrics } from "../metrics/metrics.ts";
+import { textOf } from "../output.ts";
 import type { Routes } from "./answer.ts";
 import { sharePage } from "./shared-page.ts";
 
@@ -42,9 +43,9 @@ export function routesOf(metrics: Metrics, health: Health, clock: Clock): Routes
     },
     "/readyz": () => {
       const reason = health.notReady();
-      if (reason !== undefined) return { status: 503, body: `not ready: ${reason}\n` };
+      if (reason !== undefined) return { status: 503, body: textOf(`not ready: ${reason}`) };
       const remark = health.remark?.();
-      return { status: 200, body: remark === undefined ? "ok\n" : `ok, but: ${remark}\n` };
+      return { status: 200, body: textOf(remark === undefined ? "ok" : `ok, but: ${remark}`) };
     },
   };
 }

@@ -35,12 +35,11 @@ export async function doctor(question: FleetQuestion & { readonly node: string |
       }
       // Of many nodes only what is wrong is of interest.
       const told = only === undefined ? findings.filter(isTrouble) : findings;
-      const text = told.length === 0 ? "no errors, no warnings\n" : `\n${doctorText(told, paint)}`;
-      progress.print(`${paint.strong(node)}: ${text}`);
+      if (told.length === 0) progress.print(`${paint.strong(node)}: no errors, no warnings`);
+      else progress.print([`${paint.strong(node)}:`, ...doctorText(told, paint)]);
     }
   }
-  if (output === "json")
-    screen.out(`${JSON.stringify({ nodes: found.toSorted((a, b) => a.node.localeCompare(b.node)) }, undefined, 2)}\n`);
+  if (output === "json") screen.json({ nodes: found.toSorted((a, b) => a.node.localeCompare(b.node)) });
   if (found.some(({ findings }) => findings?.some(({ level }) => level === "error"))) return 1;
   return found.some(({ problem }) => problem !== undefined) ? 3 : 0;
 }

@@ -1,4 +1,5 @@
 import { parseAddress, parsePrefix } from "@ip-masq-agent/core";
+import { linesOf } from "../output.ts";
 import type { Fleet, Sender } from "./fleet.ts";
 import type { Screen } from "./progress.ts";
 
@@ -33,8 +34,8 @@ export async function explain(question: PacketQuestion): Promise<number> {
   const words = ["explain", destination, `--from=${from}`, "--as-agent", `--output=${output}`, ...question.more];
   const { exitCode, stdout, stderr } = await fleet.ask(place, words);
   if (output === "text" && stdout !== "") screen.out(`pod ${name} (${from}) on ${sender.node}, says ${place.pod}:\n`);
-  screen.out(stdout);
-  if (stderr !== "") screen.err(stderr);
+  if (stdout !== "") screen.out(linesOf(stdout));
+  if (stderr !== "") screen.err(linesOf(stderr));
   return exitCode;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { outputTo } from "../output.ts";
 import type { Status } from "../status/status.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
@@ -29,7 +30,11 @@ const statusOf = ({ backend = "nftables", hash = "aaaaaaaaaaaa", notReady, drift
 /** A cluster whose agents say so; a text in place of an answer is why there is none. */
 function made(nodes: Readonly<Record<string, Told | string>>) {
   const [out, err]: [string[], string[]] = [[], []];
-  const screen: Screen = { out: (text) => out.push(text), err: (text) => err.push(text), live: false, colour: false };
+  const screen: Screen = {
+    ...outputTo({ out: (text) => out.push(text), err: (text) => err.push(text), colour: false }),
+    live: false,
+    overwrite: (text) => err.push(`\r\x1b[K${text}`),
+  };
   const words: string[] = [];
   const fleet: Fleet = {
     places: async () => ({ places: Object.keys(nodes).map((node): Place => ({ node, pod: `agent-${node}` })) }),

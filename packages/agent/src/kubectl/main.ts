@@ -1,4 +1,5 @@
 import { credentialsOf, kubeConfigOf } from "../kubernetes/credentials.ts";
+import { linesOf } from "../output.ts";
 import { versionLine } from "../version.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
@@ -15,7 +16,7 @@ export async function main(argv: readonly string[], screen: Screen): Promise<num
     return 2;
   }
   if (line.command === "help") {
-    screen.out(pluginHelp());
+    screen.out(linesOf(pluginHelp()));
     return 0;
   }
   if (line.command === "version") {

@@ -1,28 +1,29 @@
+import type { Lines, Output } from "../output.ts";
+
 /** Where the plugin writes, and whether people look at it. */
-export interface Screen {
-  out(text: string): void;
-  err(text: string): void;
+export interface Screen extends Output {
   /** Standard error is a terminal: a line there can be written over. */
   readonly live: boolean;
-  readonly colour: boolean;
+  /** Writes over the line that standard error is on; no text: clears it. Only where it is live. */
+  overwrite(text: string): void;
 }
 
 /** One line on the terminal that says how far it is, and gives way to what is printed. */
 export interface Progress extends Disposable {
   /** Prints above the line. */
-  print(text: string): void;
+  print(lines: Lines): void;
   step(): void;
 }
 
 export function createProgress(screen: Screen, total: number, what: string): Progress {
   let done = 0;
-  const clear = () => screen.live && screen.err("\r\x1b[K");
-  const draw = () => screen.live && done < total && screen.err(`${done}/${total} ${what}`);
+  const clear = () => screen.live && screen.overwrite("");
+  const draw = () => screen.live && done < total && screen.overwrite(`${done}/${total} ${what}`);
   draw();
   return {
-    print(text) {
+    print(lines) {
       clear();
-      screen.out(text);
+      screen.out(lines);
       draw();
     },
     step() {

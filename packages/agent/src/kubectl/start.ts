@@ -1,4 +1,6 @@
 import { isVerbose, reportInternalErrors } from "../internal-error.ts";
+import { processOutput } from "../output.ts";
+import { shown } from "../text/colour.ts";
 import { main } from "./main.ts";
 
 /** What the plugin's bundle begins with. */
@@ -9,10 +11,9 @@ const { stdout, stderr } = process;
 stdout.on("error", () => {});
 stderr.on("error", () => {});
 const screen = {
-  out: (text: string) => void stdout.write(text),
-  err: (text: string) => void stderr.write(text),
+  ...processOutput(),
   live: stderr.isTTY === true,
-  colour: stdout.isTTY === true && stdout.hasColors(),
+  overwrite: (text: string) => void stderr.write(`\r\x1b[K${shown(text)}`),
 };
 void main(argv, screen).then((exitCode) => {
   // A node that did not answer may keep its connection open for minutes: nobody waits for that.

@@ -42,9 +42,7 @@ export async function status({ fleet, parallel, output, screen }: FleetQuestion)
   const isWell = problems.size === 0 && differing.length === 0 && [...summaries.values()].every(({ inSync }) => inSync);
   if (output === "json") {
     const nodes = places.map(({ node }) => ({ node, ...(summaries.get(node) ?? { problem: problems.get(node) }) }));
-    screen.out(
-      `${JSON.stringify({ nodes, differences: differing, ...(incomplete && { incomplete }) }, undefined, 2)}\n`,
-    );
+    screen.json({ nodes, differences: differing, ...(incomplete && { incomplete }) });
   } else screen.out(ending(summaries, problems.size, differing, paint));
   return isWell ? 0 : 3;
 }
@@ -63,10 +61,10 @@ const widths = [22, 12, 12, 8, 8] as const;
 
 function row([node = "", ...cells]: readonly string[], width: number): string {
   const padded = cells.map((cell, at) => cell.padEnd(widths[at] ?? 0));
-  return `${[node.padEnd(width), ...padded].join("  ").trimEnd()}\n`;
+  return [node.padEnd(width), ...padded].join("  ").trimEnd();
 }
 
-function line(node: string, summary: Summary, width: number, paint: Paint): string {
+function line(node: string, summary: Summary, width: number, paint: Paint): readonly string[] {
   const { backend, toolVersion, policy, inSync, drifts, driftsAtLeast, warnings, notReady, refused } = summary;
   const rules = inSync ? "in sync" : "not in sync";
   const text = row(
@@ -81,12 +79,12 @@ function line(node: string, summary: Summary, width: number, paint: Paint): stri
     width,
   );
   const notes = [notReady, refused].filter((note) => note !== undefined);
-  const more = [...new Set(notes)].map((note) => `${" ".repeat(width)}  ${paint.bad(note)}\n`).join("");
-  return `${inSync ? text.replace(rules, paint.good(rules)) : text.replace(rules, paint.bad(rules))}${more}`;
+  const more = [...new Set(notes)].map((note) => `${" ".repeat(width)}  ${paint.bad(note)}`);
+  return [inSync ? text.replace(rules, paint.good(rules)) : text.replace(rules, paint.bad(rules)), ...more];
 }
 
 function silent(node: string, problem: string, width: number, paint: Paint): string {
-  return `${node.padEnd(width)}  ${paint.bad(`no answer: ${problem}`)}\n`;
+  return `${node.padEnd(width)}  ${paint.bad(`no answer: ${problem}`)}`;
 }
 
 /** Which nodes differ, and how many did not answer. */
@@ -95,7 +93,7 @@ function ending(
   silentOnes: number,
   differing: readonly Difference[],
   paint: Paint,
-): string {
+): readonly string[] {
   const lines = differing.map(({ what, value, majority, nodes }) => {
     const which = nodes.length <= 5 ? nodes.join(", ") : `${nodes.slice(0, 5).join(", ")} and ${nodes.length - 5} more`;
     const rest = majority === undefined ? "there is no majority" : `the majority has ${majority || "none"}`;
@@ -103,5 +101,5 @@ function ending(
   });
   const inSync = [...summaries.values()].filter((summary) => summary.inSync).length;
   const without = silentOnes === 0 ? "" : `, ${silentOnes} without an answer`;
-  return `${["", ...lines, `${summaries.size + silentOnes} nodes: ${inSync} in sync${without}`].join("\n")}\n`;
+  return ["", ...lines, `${summaries.size + silentOnes} nodes: ${inSync} in sync${without}`];
 }

@@ -27,7 +27,7 @@ export function summaryOf(status: Status, now: number): Summary {
   const drifts = status.drifts.filter(
     ({ at, ageSeconds = (now - Date.parse(at)) / 1000 }) => ageSeconds < hourSeconds,
   ).length;
-  const refused = status.config.refused?.[0];
+  const { refused: [refused] = [], warnings, warningCount } = status.config;
   return {
     backend: status.backend?.name ?? "none",
     variant: status.backend?.variant ?? "",
@@ -36,7 +36,7 @@ export function summaryOf(status: Status, now: number): Summary {
     policy: status.config.hash ?? "",
     inSync: status.notReady === undefined,
     ...(status.notReady !== undefined && { notReady: status.notReady }),
-    ...{ drifts, driftsAtLeast: drifts >= kept, warnings: status.config.warnings.length },
+    ...{ drifts, driftsAtLeast: drifts >= kept, warnings: warningCount ?? warnings.length },
     ...(refused !== undefined && { refused }),
   };
 }

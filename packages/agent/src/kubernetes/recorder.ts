@@ -1,4 +1,4 @@
-import { type Clock, retryDelay } from "@ip-masq-agent/core";
+import { type Clock, retryDelay, visible } from "@ip-masq-agent/core";
 import type { Story } from "../running/story.ts";
 import type { Api } from "./api.ts";
 import { ApiError, type Asked, unreachable } from "./api-error.ts";
@@ -174,7 +174,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
 }
 
 function latest({ count, lastAt, message }: Series): object {
-  const short = message.length > longestMessage ? `${message.slice(0, longestMessage - 1)}…` : message;
+  // kubectl describe prints it as it is: a process' name must not become a command of somebody's terminal.
+  const text = visible(message);
+  const short = text.length > longestMessage ? `${text.slice(0, longestMessage - 1)}…` : text;
   return { count, lastTimestamp: `${lastAt.slice(0, 19)}Z`, message: short };
 }
 

@@ -7,17 +7,20 @@ import type { FamilyPreview, Preview } from "./preview.ts";
 const mostLines = 40;
 
 /** The preview for a person: a diff for each family, and the address ranges that change sides. */
-export function previewText({ backend, why, families }: Preview, paint: Paint): string {
+export function previewText({ backend, why, families }: Preview, paint: Paint): readonly string[] {
   const blocks = families.flatMap((family) => familyLines(family, paint));
-  return `${[`backend  ${paint.strong(backend)} (${why})`, ...blocks].join("\n")}\n`;
+  return [`backend  ${paint.strong(backend)} (${why})`, ...blocks];
 }
 
 /** The transactions, each under a comment with the command it is for. Text and comments are both as the tools take them. */
-export function scriptOf({ families }: Preview): string {
+export function scriptOf({ families }: Preview): readonly string[] {
   return families
     .filter(({ transaction }) => transaction !== "")
-    .map(({ family, command, transaction }) => `# ${family}: ${command}\n${transaction}`)
-    .join("\n");
+    .flatMap(({ family, command, transaction }, at) => [
+      ...(at === 0 ? [] : [""]),
+      `# ${family}: ${command}`,
+      ...transaction.replace(/\n$/, "").split("\n"),
+    ]);
 }
 
 function familyLines(preview: FamilyPreview, paint: Paint): readonly string[] {

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Choice } from "../choose.ts";
 import type { Desired } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
+import { fitConfig } from "../heap.ts";
 import type { EventsState, KernelEvents } from "../kernel/events.ts";
 import type { Connection } from "../kubernetes/connect.ts";
 import type { Lifecycle } from "../lifecycle.ts";
@@ -77,6 +78,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
   });
 
   function take(snapshot: Snapshot): void {
+    fitConfig(snapshot.sources);
     if (connection !== undefined && wishes.take(snapshot)) connection.inputs.accepted(snapshot);
   }
 
@@ -185,6 +187,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
       if (lifecycle.signal.aborted) return 0;
       const [connected, choice] = await Promise.all([connect(), choose()]);
       connection = connected;
+      fitConfig(connected.inputs.now().sources);
       await takeFirst(connected.inputs, { options, logger, wishes, take });
       if (choice === undefined) return lifecycle.signal.aborted ? 0 : 1;
       startFailure = undefined;

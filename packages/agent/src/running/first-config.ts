@@ -1,4 +1,4 @@
-import { formatFinding } from "@ip-masq-agent/core";
+import { formatFindings } from "@ip-masq-agent/core";
 import type { Logger } from "pino";
 import { interpret } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
@@ -25,7 +25,7 @@ export async function takeFirst(inputs: Inputs, { options, logger, wishes, take 
     const { copiedAt } = from;
     const { desired, findings } = interpret(from, options);
     if (desired === undefined) {
-      const why = findings.map(formatFinding);
+      const why = formatFindings(findings);
       logger.warn({ copiedAt, why }, "the copy of the config is not valid with these flags, so it is not used");
       return;
     }

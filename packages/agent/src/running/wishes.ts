@@ -1,8 +1,15 @@
-import { type Clock, type Finding, fingerprint, formatFinding } from "@ip-masq-agent/core";
+import {
+  type Clock,
+  countFindings,
+  type Finding,
+  fingerprint,
+  firstFindings,
+  formatFinding,
+  formatFindings,
+} from "@ip-masq-agent/core";
 import type { Logger } from "pino";
 import { type Desired, interpret } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
-import { fitConfig } from "../heap.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { configPlace } from "../sources/now.ts";
 import type { Snapshot } from "../sources/snapshot.ts";
@@ -38,7 +45,7 @@ export function createWishes({ options, clock, metrics, logger, narrator, onDesi
   function refuse(findings: readonly Finding[]): void {
     tell(findings);
     const errors = findings.filter(({ severity }) => severity === "error");
-    status = { ...status, refused: errors.map(formatFinding) };
+    status = { ...status, refused: formatFindings(errors) };
     metrics.configRefused();
     logger.error(
       desired === undefined
@@ -47,17 +54,19 @@ export function createWishes({ options, clock, metrics, logger, narrator, onDesi
     );
     // A config that is not known yet has not been rejected.
     if (errors.every(({ code }) => code === "api-silent")) return;
-    const [first, ...more] = status.refused ?? [];
-    narrator.configRejected(`${first ?? ""}${more.length === 0 ? "" : ` (and ${more.length} more)`}`);
+    const more = countFindings(errors) - 1;
+    narrator.configRejected(`${status.refused?.[0] ?? ""}${more === 0 ? "" : ` (and ${more} more)`}`);
   }
 
   function tell(findings: readonly Finding[]): void {
-    for (const finding of findings) {
+    const { shown, more } = firstFindings(findings);
+    for (const finding of shown) {
       logger[finding.severity === "error" ? "error" : "warn"](
         { ...finding, severity: undefined },
         formatFinding(finding),
       );
     }
+    if (more > 0) logger.warn({ more }, `${more} more findings about the config; validate shows them`);
   }
 
   return {
@@ -76,12 +85,11 @@ export function createWishes({ options, clock, metrics, logger, narrator, onDesi
       const before = desired;
       desired = next;
       had ||= snapshot.sources.length > 0;
-      fitConfig(next.config.nonMasqueradeCIDRs.length);
       onDesired(next, before);
       tell(findings);
       // Nodes are compared by it, so what only this one adds is not in it.
       const hash = fingerprint(next.shared);
-      metrics.configLoaded(next.policy, hash, findings.length);
+      metrics.configLoaded(next.policy, hash, countFindings(findings));
       logger.info(summaryOf(next, hash, snapshot), "config loaded");
       narrator.configAccepted(hash.slice(0, 12));
       status = {
@@ -91,7 +99,8 @@ export function createWishes({ options, clock, metrics, logger, narrator, onDesi
         loadedAt: new Date(clock.wall()).toISOString(),
         ...(snapshot.copiedAt !== undefined && { copiedAt: snapshot.copiedAt }),
         resyncIntervalMs: next.resyncIntervalMs,
-        warnings: findings.map(formatFinding),
+        warnings: formatFindings(findings),
+        warningCount: countFindings(findings),
       };
       return true;
     },

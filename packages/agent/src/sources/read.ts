@@ -1,6 +1,7 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { ConfigSource, Finding } from "@ip-masq-agent/core";
+import { type ConfigSource, configLimits, type Finding, sizeFinding, tooManyFiles } from "@ip-masq-agent/core";
+import { readBounded } from "./read-bounded.ts";
 
 /** A config that could not be read at all; `finding` says which file, why, and what to do. */
 export class SourceError extends Error {
@@ -30,7 +31,7 @@ export async function readSources(path: string): Promise<readonly ConfigSource[]
   const kind = await kindOf(path);
   if (kind === "directory") {
     const files = await filesIn(path);
-    if (files.length > 0) return Promise.all(files.map(readSource));
+    if (files.length > 0) return readAll(path, files);
     throw new SourceError({
       severity: "error",
       code: noConfigFile,
@@ -43,6 +44,18 @@ export async function readSources(path: string): Promise<readonly ConfigSource[]
   const other = join(dirname(path), otherKey);
   // Only for the usual name: a mistyped path must not lead to another file.
   return basename(path) === usualKey && (await kindOf(other)) === "file" ? [await readSource(other)] : [];
+}
+
+/** One after the other, and no further than a config may go: then what is there is refused as it is. */
+async function readAll(directory: string, files: readonly string[]): Promise<readonly ConfigSource[]> {
+  if (files.length > configLimits.files) throw new SourceError(tooManyFiles(directory, files.length));
+  const sources: ConfigSource[] = [];
+  for (const file of files) {
+    sources.push(await readSource(file));
+    const tooMuch = sizeFinding(sources);
+    if (tooMuch !== undefined) throw new SourceError(tooMuch);
+  }
+  return sources;
 }
 
 async function kindOf(path: string): Promise<"file" | "directory" | "absent"> {
@@ -77,11 +90,11 @@ async function filesIn(directory: string): Promise<readonly string[]> {
 }
 
 async function readSource(file: string): Promise<ConfigSource> {
-  try {
-    return { file, content: await readFile(file) };
-  } catch (cause) {
+  const content = await readBounded(file, file.startsWith("/dev/")).catch((cause: unknown) => {
     throw unreadable(file, cause);
-  }
+  });
+  if ("code" in content) throw new SourceError(content);
+  return { file, content };
 }
 
 function unreadable(file: string, cause: unknown): SourceError {

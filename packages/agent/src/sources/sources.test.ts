@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "@ip-masq-agent/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readSources, SourceError } from "./read.ts";
+import { readBounded } from "./read-bounded.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { watchConfig } from "./watch.ts";
 
@@ -53,12 +54,42 @@ describe("readSources", () => {
       async () => promisify(execFile)("mkfifo", [at("x")], { timeout: 5_000 }),
       "is a named pipe",
     ],
+    [
+      "a link to a device that never ends",
+      async () => symlink("/dev/zero", at("x")),
+      "is a device, a pipe or a socket",
+    ],
+    [
+      "a directory of them",
+      async () => mkdir(at("x")).then(() => symlink("/dev/zero", at("x", "ip-masq"))),
+      "is a device",
+    ],
+    [
+      "a file of 300 MB",
+      async () => writeFile(at("x"), "").then(() => truncate(at("x"), 300_000_000)),
+      "has 300000000 bytes, and at most 4194304",
+    ],
+    ["too many files", async () => fillDirectory(17, 1), "there are 17 config files, and at most 16"],
+    ["too much in several files", async () => fillDirectory(9, 512 * 1024), "have 4718592 bytes, and at most 4194304"],
     ["a link to itself", async () => symlink("x", at("x")), "lead in a circle"],
   ])("%s is refused", async (_, prepare, reason) => {
     await prepare();
     await expect(readSources(at("x"))).rejects.toMatchObject({
-      finding: { file: at("x"), reason: expect.stringContaining(reason) },
+      finding: { file: expect.stringContaining(at("x")), reason: expect.stringContaining(reason) },
     });
+  });
+
+  async function fillDirectory(files: number, bytes: number): Promise<void> {
+    await mkdir(at("x"));
+    for (let file = 0; file < files; file++) await writeFile(at("x", `ip-masq-${file}`), "#".repeat(bytes));
+  }
+
+  test("what has no size of its own is read to the limit and no further", async () => {
+    await promisify(execFile)("mkfifo", [at("x")]);
+    const writer = execFile("sh", ["-c", `exec yes >${at("x")}`]);
+    const reason = expect.stringContaining("has more than 4194304 bytes");
+    expect(await readBounded(at("x"), true)).toMatchObject({ code: "file-too-large", reason });
+    writer.kill();
   });
 
   test("a file where the directory should be is refused", async () => {

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { type ConfigSource, largestFile } from "@ip-masq-agent/core";
+import { type ConfigSource, configLimits } from "@ip-masq-agent/core";
 
 /** Names under which a shell hands standard input on. */
 const names: ReadonlySet<string> = new Set(["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"]);
@@ -22,7 +22,7 @@ export async function readStandardInput(stream: InputStream): Promise<ConfigSour
     const bytes = Buffer.from(chunk);
     chunks.push(bytes);
     length += bytes.byteLength;
-    if (length > largestFile) break;
+    if (length > configLimits.bytes) break;
   }
-  return { file: "standard input", content: Buffer.concat(chunks).subarray(0, largestFile + 1) };
+  return { file: "standard input", content: Buffer.concat(chunks).subarray(0, configLimits.bytes + 1) };
 }

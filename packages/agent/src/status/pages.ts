@@ -2,6 +2,7 @@ import { formatDuration, formatPrefix } from "@ip-masq-agent/core";
 import type { Desired } from "../desired.ts";
 import { agentFlags } from "../flags/table.ts";
 import type { Answer, Question, Routes } from "../http/answer.ts";
+import { linesOf, textOf } from "../output.ts";
 import { paintFor } from "../text/colour.ts";
 import type { Status } from "./status.ts";
 import { statusText } from "./text.ts";
@@ -23,15 +24,19 @@ export function pagesOf(source: PageSource): Routes {
   return {
     "/statusz": localOnly((question) => {
       const status = source.status();
-      return page(question, "statusz", statusText(status, plain), status);
+      return page(question, "statusz", textOf(statusText(status, plain)), status);
     }),
     "/configz": localOnly((question) => {
       const config = configOf(source.desired());
-      return page(question, "configz", linesOf(config), { ...head("Configz"), config });
+      return page(question, "configz", textOf(settings(config)), { ...head("Configz"), config });
     }),
     "/flagz": localOnly((question) => {
       const flags = flagsOf(source.given);
-      return page(question, "flagz", linesOf(flags), { ...head("Flagz"), flags, given: [...source.given.keys()] });
+      return page(question, "flagz", textOf(settings(flags)), {
+        ...head("Flagz"),
+        flags,
+        given: [...source.given.keys()],
+      });
     }),
   };
 }
@@ -50,7 +55,7 @@ function localOnly(answer: (question: Question) => Answer): (question: Question)
 /** The head of Kubernetes' own pages says the same of theirs. */
 function page({ acceptsJson }: Question, name: string, text: string, json: unknown): Answer {
   if (acceptsJson) {
-    return { status: 200, body: `${JSON.stringify(json, undefined, 2)}\n`, contentType: "application/json" };
+    return { status: 200, body: textOf(linesOf(JSON.stringify(json, undefined, 2))), contentType: "application/json" };
   }
   const warning =
     "Warning: This page is for people and may change with any version; ask for application/json otherwise.";
@@ -71,9 +76,8 @@ function flagsOf(given: ReadonlyMap<string, string>): Record<string, string> {
   return Object.fromEntries(agentFlags.map(({ name, default: fallback }) => [name, given.get(name) ?? fallback]));
 }
 
-function linesOf(values: Record<string, unknown>): string {
-  const lines = Object.entries(values).map(([name, value]) => {
+function settings(values: Record<string, unknown>): readonly string[] {
+  return Object.entries(values).map(([name, value]) => {
     return `${name}=${Array.isArray(value) ? value.join(",") : String(value)}`;
   });
-  return `${lines.join("\n")}\n`;
 }

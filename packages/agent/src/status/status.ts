@@ -48,8 +48,11 @@ export interface ConfigStatus {
   /** In force is a copy of the config, made at this time. */
   readonly copiedAt?: string;
   readonly resyncIntervalMs?: number;
+  /** The first 20, and then how many more there are. */
   readonly warnings: readonly string[];
-  /** Why the config as it is now was not taken; the one before stays in force. */
+  /** How many there are in all; absent: as many as are listed. */
+  readonly warningCount?: number;
+  /** Why, in the first 20 errors, the config as it is now was not taken; the one before stays in force. */
   readonly refused?: readonly string[];
   /** There is no config, though one is called for. */
   readonly missing?: MissingStatus;

@@ -10,7 +10,7 @@ const of = (config: Partial<ConfigStatus>): readonly string[] => {
     config: { path: "/c", files: [], warnings: [], watches: [], ...config },
     ...{ families: [], drifts: [] },
   };
-  const lines = statusText(status, paintFor(false)).split("\n");
+  const lines = statusText(status, paintFor(false));
   return lines.filter((line) => /^(?:config|missing|warning|refused)/.test(line));
 };
 const loadedAt = "2026-01-02T03:04:05.000Z";

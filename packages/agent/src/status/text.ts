@@ -16,7 +16,7 @@ import type {
 const mostDifferences = 3;
 
 /** The state for a person: one line for each thing, then the drift history, newest first. */
-export function statusText(status: Status, paint: Paint): string {
+export function statusText(status: Status, paint: Paint): readonly string[] {
   const { backend, config, families, drifts, notReady } = status;
   const rows: (readonly string[])[] = [
     [
@@ -27,13 +27,13 @@ export function statusText(status: Status, paint: Paint): string {
     ...(backend === undefined ? [] : backendRows(backend, paint)),
     ...configRows(config, paint),
   ];
-  return `${[
+  return [
     ...columns(rows),
     ...families.flatMap((family) => familyLines(family, paint)),
     "",
     drifts.length === 0 ? "no drift seen" : `drift, newest first (${drifts.length} kept)`,
     ...drifts.toReversed().flatMap((drift) => driftLines(drift, paint)),
-  ].join("\n")}\n`;
+  ];
 }
 
 function backendRows(backend: BackendStatus, paint: Paint): readonly (readonly string[])[] {

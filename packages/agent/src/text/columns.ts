@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from "node:util";
+import { widthOf } from "./colour.ts";
 
 /** Rows of cells, each column as wide as its widest cell, two spaces between; colours in a cell take no room. */
 export function columns(rows: readonly (readonly string[])[], indent = ""): readonly string[] {
@@ -12,8 +12,4 @@ export function columns(rows: readonly (readonly string[])[], indent = ""): read
     );
     return `${indent}${cells.join("  ")}`.trimEnd();
   });
-}
-
-function widthOf(cell: string): number {
-  return stripVTControlCharacters(cell).length;
 }

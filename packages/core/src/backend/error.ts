@@ -1,4 +1,5 @@
 import type { Family } from "../address/family.ts";
+import { visibleLines } from "../visible.ts";
 
 /** Why a backend failed: a closed union, because it is the `reason` label of `apply_failures_total`. */
 export type FailureReason = "lock" | "timeout" | "permission" | "unsupported" | "rejected" | "tool_missing" | "other";
@@ -23,7 +24,7 @@ export interface FailureDetails {
   readonly family?: Family | undefined;
   /** One sentence for a person: what happened and what to do. */
   readonly message: string;
-  /** What the tool said, trimmed and with control characters escaped. */
+  /** What the tool said, trimmed and with what cannot be seen escaped, its lines kept. */
   readonly stderr?: string | undefined;
   readonly cause?: unknown;
 }
@@ -47,12 +48,9 @@ export class BackendError extends Error {
   }
 }
 
-/** Foreign output made fit for a log line: trimmed, at most `limit` characters, control characters escaped. */
+/** Foreign output made fit for a log line: trimmed, at most `limit` characters, what cannot be seen escaped, its lines kept. */
 export function escapeForeign(text: string, limit = 2000): string {
   const trimmed = text.trim();
   const shown = trimmed.length > limit ? `${trimmed.slice(0, limit)}… (${trimmed.length} characters)` : trimmed;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: escaping control characters is what this is for
-  return shown.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
+  return visibleLines(shown);
 }

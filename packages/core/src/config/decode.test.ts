@@ -36,8 +36,8 @@ test("an unknown key is an error where the config is strict", () => {
 test("a long value is cut in the message, and a file of junk does not fill the log", () => {
   const result = read(`nonMasqueradeCIDRs: ["10.0.0.0/${"9".repeat(100_000)}"]`);
   expect(messages(result)[0]?.length).toBeLessThan(500);
-  expect(read(`nonMasqueradeCIDRs: [${"1,".repeat(50_000)}]`).findings).toHaveLength(1001);
-  expect(read(Array.from({ length: 5_000 }, (_, index) => `k${index}: 1\n`).join("")).config).toBeDefined();
+  expect(read(`nonMasqueradeCIDRs: [${"1,".repeat(50_000)}]`).findings).toHaveLength(101);
+  expect(read(Array.from({ length: 1_000 }, (_, index) => `k${index}: 1\n`).join("")).config).toBeDefined();
 });
 
 test("the short cut for CIDRs agrees with parsePrefix on anything that looks like one", () => {

@@ -1,9 +1,10 @@
 import { readPrefix } from "../address/kernel-text.ts";
 import { type Prefix, type PrefixProblem, parsePrefix } from "../address/prefix.ts";
-import type { Report } from "./collect.ts";
+import { mostListed, type Report } from "./collect.ts";
 import type { ExemptEntry } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { Finding, Severity } from "./finding.ts";
+import { configLimits } from "./limits.ts";
 import { manifestIn } from "./manifest.ts";
 import { duplicateKey } from "./problem.ts";
 import { type ConfigKey, findKey, nearestKey, shortestResyncMs } from "./schema.ts";
@@ -115,14 +116,20 @@ function decodeList(decoder: Decoder, entry: MapEntry): ExemptList | undefined {
   if (value.kind !== "list") {
     return wrongType(decoder, entry, "a list of CIDRs", "write one CIDR a line, each after a dash");
   }
-  return { entries: decodeCIDRs(decoder, entry.key, value), listed: value.items.length, line };
+  const listed = value.items.length;
+  // Refused as a whole: see `limitFindings`.
+  const entries = listed > configLimits.entries ? [] : decodeCIDRs(decoder, entry.key, value);
+  return { entries, listed, line };
 }
 
 function decodeCIDRs(decoder: Decoder, key: string, list: ListValue): readonly ExemptEntry[] {
   const entries: ExemptEntry[] = [];
+  let refused = 0;
   for (const [index, item] of list.items.entries()) {
-    const prefix = decodeCIDR(decoder, item) ?? refuseCIDR(decoder, `${key}[${index}]`, item);
+    const prefix = decodeCIDR(decoder, item);
     if (prefix !== undefined) entries.push({ prefix, file: decoder.file, line: item.line });
+    else if (++refused <= mostListed) refuseCIDR(decoder, `${key}[${index}]`, item);
+    else countRefused(decoder, item);
   }
   return entries;
 }
@@ -132,6 +139,18 @@ function decodeCIDR(decoder: Decoder, item: Value): Prefix | undefined {
   const prefix = item.kind === "string" ? readCIDR(item.value) : undefined;
   if (prefix === undefined || "code" in prefix) return undefined;
   return prefix.family === "IPv6" && !decoder.options.enableIPv6 ? undefined : prefix;
+}
+
+/** One more than are listed: what is wrong with it takes ten times as long to say as to see. */
+function countRefused(decoder: Decoder, { line }: Value): void {
+  decoder.sink({
+    severity: "error",
+    code: "cidr",
+    file: decoder.file,
+    line,
+    reason: "is no CIDR",
+    remedy: "correct it",
+  });
 }
 
 function refuseCIDR(decoder: Decoder, key: string, item: Value): undefined {
@@ -177,7 +196,7 @@ function decodeLimit(decoder: Decoder, entry: MapEntry): Setting<number> | undef
       key,
       value: shorten(value.literal),
       reason: limit < 0 ? "is below 0, which no list can keep to" : "is too large for a 64-bit integer",
-      remedy: "write a number from 0 to a few thousand",
+      remedy: `write a number from 0 to ${configLimits.entries}`,
     });
   }
   return { value: limit, line };

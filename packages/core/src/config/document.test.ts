@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FindingCollector } from "./collect.ts";
-import { largestFile, parseDocument } from "./document.ts";
+import { parseDocument } from "./document.ts";
 import type { Finding } from "./finding.ts";
+import { configLimits } from "./limits.ts";
+import { readConfig } from "./read.ts";
+import { usual } from "./test-read.ts";
 import type { Value } from "./value.ts";
 
 function parse(content: string | Uint8Array): {
@@ -56,8 +59,9 @@ describe("JSON or YAML", () => {
   });
 
   test("a file that is too large is not read at all", () => {
-    expect(problems(new Uint8Array(largestFile + 1))).toEqual(["file-too-large:-"]);
-    expect(problems(new TextEncoder().encode("#".repeat(largestFile)))).toEqual([]);
+    const sized = (bytes: number) => readConfig([{ file: "f", content: new Uint8Array(bytes).fill(35) }], usual);
+    expect(sized(configLimits.bytes + 1).findings).toMatchObject([{ code: "file-too-large", file: "f" }]);
+    expect(sized(configLimits.bytes).findings).toEqual([]);
   });
 
   test("nothing at all, comments and null are null", () => {
@@ -198,14 +202,13 @@ describe("YAML", () => {
   });
 
   test("bombs cost nothing: aliases of aliases, and merges of merges", () => {
-    const levels = Array.from(
-      { length: 60 },
-      (_, level) => `b${level}: &a${level + 1} [${Array(9).fill(`*a${level}`)}]\n`,
-    );
-    expect(problems(`a: &a0 [1]\n${levels.join("")}`)).toEqual([]);
-    const keys = Array.from({ length: 5_000 }, (_, index) => `k${index}: 1`).join(", ");
-    const merges = Array.from({ length: 1_000 }, (_, index) => `m${index}: {<<: *a}\n`).join("");
-    expect(problems(`a: &a {${keys}}\n${merges}`)).toEqual(["yaml-syntax:3"]);
+    const levels = (count: number) =>
+      Array.from({ length: count }, (_, at) => `b${at}: &a${at + 1} [${Array(9).fill(`*a${at}`)}]\n`).join("");
+    expect(problems(`a: &a0 [1]\n${levels(11)}`)).toEqual([]);
+    expect(problems(`a: &a0 [1]\n${levels(60)}`)).toEqual(["too-many-aliases:13"]);
+    const keys = Array.from({ length: 900 }, (_, index) => `k${index}: 1`).join(", ");
+    const merges = Array.from({ length: 99 }, (_, index) => `m${index}: {<<: *a}\n`).join("");
+    expect(problems(`a: &a {${keys}}\n${merges}`)).toEqual(["yaml-syntax:13"]);
   });
 
   test("names that mean something to JavaScript are keys like any other", () => {

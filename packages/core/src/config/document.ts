@@ -1,5 +1,6 @@
 import type { Report } from "./collect.ts";
 import { parseJson } from "./json.ts";
+import { configLimits, countMarks } from "./limits.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 import type { ReportProblem } from "./problem.ts";
 import type { Value } from "./value.ts";
@@ -12,12 +13,6 @@ export interface ConfigSource {
   readonly content: Uint8Array;
 }
 
-/**
- * The largest file that is read, in bytes. A ConfigMap ends at 1 MiB; 100,000 IPv6 CIDRs take about 5. Above it a parser
- * would take hundreds of MB of memory from the node before anybody sees the mistake.
- */
-export const largestFile: number = 8 * 1024 * 1024;
-
 /** Go's `unicode.IsSpace`. U+FEFF is not in it, so a byte order mark before `{` makes a file YAML. */
 const startsJson = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*\{/;
 
@@ -25,17 +20,21 @@ const startsJson = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\
  * Bytes → one value with its lines. As in the Go original (k8s.io/apimachinery/pkg/util/yaml.ToJSON) the first character
  * decides: `{` means strict JSON, anything else YAML. Undefined where the text cannot be read at all.
  */
-export function parseDocument(source: ConfigSource, report: Report): Value | undefined {
-  return parseWith(source, report, parseJson, (text, refuse) => parsePlainYaml(text) ?? parseYaml(text, refuse));
+export function parseDocument(source: ConfigSource, report: Report, budget: MarkBudget = whole()): Value | undefined {
+  const yaml: Parse<Value> = (text, refuse) => parsePlainYaml(text) ?? parseYaml(text, refuse);
+  return parseWith(source, report, budget, (text, refuse) => parseJson(text, refuse, configLimits.keys), yaml);
 }
 
-/** The same for a file that may hold several YAML documents; undefined where it cannot be read at all. */
+/**
+ * The same for a file that may hold several YAML documents and any number of keys, as manifests do; undefined where it cannot be read at all.
+ */
 export function parseDocuments(source: ConfigSource, report: Report): readonly Value[] | undefined {
   return parseWith(
     source,
     report,
+    whole(),
     (text, refuse) => {
-      const value = parseJson(text, refuse);
+      const value = parseJson(text, refuse, Number.POSITIVE_INFINITY);
       return value && [value];
     },
     parseYamlDocuments,
@@ -44,23 +43,44 @@ export function parseDocuments(source: ConfigSource, report: Report): readonly V
 
 type Parse<T> = (text: string, refuse: ReportProblem) => T | undefined;
 
-function parseWith<T>({ file, content }: ConfigSource, report: Report, json: Parse<T>, yaml: Parse<T>): T | undefined {
+function parseWith<T>(
+  { file, content }: ConfigSource,
+  report: Report,
+  budget: MarkBudget,
+  json: Parse<T>,
+  yaml: Parse<T>,
+): T | undefined {
   const refuse: ReportProblem = (problem) => report({ severity: "error", file, ...problem });
-  if (content.byteLength > largestFile) {
+  const lenient = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
+  // encoding/json reads a broken character as U+FFFD; go-yaml refuses the file.
+  const isJson = startsJson.test(lenient);
+  const text = isJson ? lenient : decodeText(content);
+  if (text !== undefined && isOver(text, budget)) {
     refuse({
-      code: "file-too-large",
-      reason: `the file has ${content.byteLength} bytes, and at most ${largestFile} are read`,
-      remedy: "check that it is the right file; fewer, larger CIDRs say the same in less",
+      code: "too-many-parts",
+      reason: `the config has more than ${configLimits.marks} lines, commas and brackets`,
+      remedy: `check that it is the right file; at most ${configLimits.entries} CIDRs can be listed, larger ones say the same in fewer`,
     });
     return undefined;
   }
-  const lenient = new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
-  // encoding/json reads a broken character as U+FFFD; go-yaml refuses the file.
-  if (startsJson.test(lenient)) return json(lenient, refuse);
-  const text = decodeText(content);
+  if (isJson) return json(lenient, refuse);
   if (text !== undefined) return yaml(text, refuse);
   refuse({ code: "encoding", reason: `the file is not ${encodingOf(content)} text`, remedy: "save it as UTF-8" });
   return undefined;
+}
+
+/** What the files of one config have left of `configLimits.marks`. */
+export interface MarkBudget {
+  left: number;
+}
+
+function whole(): MarkBudget {
+  return { left: configLimits.marks };
+}
+
+function isOver(text: string, budget: MarkBudget): boolean {
+  budget.left -= countMarks(text, budget.left);
+  return budget.left < 0;
 }
 
 /** The text without its byte order mark; undefined where the bytes break the encoding's rules. */

@@ -18,6 +18,9 @@ const nanosecondsPer: ReadonlyMap<string, bigint> = new Map([
 /** A `time.Duration` is an int64 of nanoseconds: about 292 years. */
 const longest = (1n << 63n) - 1n;
 
+/** Go reads parts without end; a megabyte of them takes as long as a whole config may. */
+const longestText = 1_000;
+
 /** A number and its unit; the number ends where a character is neither digit nor point, the unit where one is. */
 const part = /(\d*)(\.?)(\d*)([^\d.]*)/y;
 
@@ -26,6 +29,7 @@ const part = /(\d*)(\.?)(\d*)([^\d.]*)/y;
  * one. Parts add up, in any order and more than once.
  */
 export function parseDuration(text: string): number | DurationProblem {
+  if (text.length > longestText) return { reason: `has ${text.length} characters`, remedy: "write it as 60s or 1m30s" };
   const [, sign, unsigned = ""] = /^([-+]?)(.*)$/s.exec(text) ?? [];
   if (unsigned === "0") return 0;
   if (unsigned === "") return invalid();

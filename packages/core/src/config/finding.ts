@@ -15,6 +15,8 @@ export interface Finding {
   readonly value?: string;
   readonly reason: string;
   readonly remedy: string;
+  /** How many findings this one stands for; absent: one, itself. */
+  readonly count?: number;
 }
 
 /** `FILE:LINE: KEY "VALUE": REASON; REMEDY`, on one line. */
@@ -27,4 +29,28 @@ export function formatFinding(finding: Finding): string {
 
 export function hasErrors(findings: readonly Finding[]): boolean {
   return findings.some((finding) => finding.severity === "error");
+}
+
+/** How many there are in truth, of one severity or of both. */
+export function countFindings(findings: readonly Finding[], severity?: Severity): number {
+  const counted = severity === undefined ? findings : findings.filter((finding) => finding.severity === severity);
+  return counted.reduce((sum, { count = 1 }) => sum + count, 0);
+}
+
+/** What a log or a status line takes. */
+export const mostShown = 20;
+
+/** The findings that are shown where there is room for so many, errors first; the rest is known by its number. */
+export function firstFindings(
+  findings: readonly Finding[],
+  most: number = mostShown,
+): { readonly shown: readonly Finding[]; readonly more: number } {
+  const sorted = findings.toSorted((a, b) => Number(hasErrors([b])) - Number(hasErrors([a])));
+  return { shown: sorted.slice(0, most), more: countFindings(sorted.slice(most)) };
+}
+
+/** The same as text, a line each, and at the end how many more there are. */
+export function formatFindings(findings: readonly Finding[], most: number = mostShown): readonly string[] {
+  const { shown, more } = firstFindings(findings, most);
+  return [...shown.map(formatFinding), ...(more === 0 ? [] : [`and ${more} more`])];
 }

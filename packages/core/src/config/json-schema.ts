@@ -1,3 +1,4 @@
+import { configLimits } from "./limits.ts";
 import { type ConfigKey, configKeys, defaults } from "./schema.ts";
 
 /** What a key may hold, for editors; the parser takes a little more (capitals in keys, JSON's null). */
@@ -12,6 +13,7 @@ const keys: Readonly<Record<ConfigKey, KeySchema>> = {
     description:
       "Destinations that keep the sender's address. Not given: the private ranges of RFC 1918. An empty list: none.",
     type: ["array", "null"],
+    maxItems: configLimits.entries,
     items: { type: "string", pattern: cidr, examples: ["10.0.0.0/8", "fd00::/8"] },
   },
   cidrLimit: {

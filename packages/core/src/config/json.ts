@@ -1,5 +1,5 @@
 import { type LineIndex, lineIndex } from "./lines.ts";
-import { DocumentError, deepestNesting, duplicateKey, type ReportProblem } from "./problem.ts";
+import { DocumentError, deepestNesting, duplicateKey, type ReportProblem, tooManyKeys } from "./problem.ts";
 import type { MapEntry, Value } from "./value.ts";
 
 const spaces = /[ \t\n\r]*/y;
@@ -14,8 +14,8 @@ const words: ReadonlyMap<string, boolean | null> = new Map([
  * Strict JSON (RFC 8259), as Go's encoding/json reads it. `JSON.parse` will not do: it keeps the last of two equal keys,
  * turns literals into doubles and knows no lines. Undefined where the syntax is broken.
  */
-export function parseJson(text: string, report: ReportProblem): Value | undefined {
-  const parser: Parser = { text, lines: lineIndex(text), report, position: 0, depth: 0 };
+export function parseJson(text: string, report: ReportProblem, mostKeys: number): Value | undefined {
+  const parser: Parser = { text, lines: lineIndex(text), report, position: 0, depth: 0, keys: 0, mostKeys };
   try {
     const root = readValue(parser);
     if (parser.position < text.length) fail(parser, "stands after the end of the JSON value");
@@ -33,6 +33,8 @@ interface Parser {
   readonly report: ReportProblem;
   position: number;
   depth: number;
+  keys: number;
+  readonly mostKeys: number;
 }
 
 /** Reads a value and the space on both sides of it. */
@@ -79,6 +81,7 @@ function readEntries(parser: Parser): readonly MapEntry[] {
     skipSpaces(parser);
     const line = parser.lines.lineOf(parser.position);
     if (parser.text[parser.position] !== '"') fail(parser, "stands where a key in double quotes must begin");
+    if (++parser.keys > parser.mostKeys) throw new DocumentError(tooManyKeys(line));
     const key = readString(parser);
     skipSpaces(parser);
     if (!takeIf(parser, ":")) fail(parser, "stands where the colon after a key must be");

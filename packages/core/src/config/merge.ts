@@ -3,6 +3,7 @@ import type { Config, ExemptEntry } from "./config.ts";
 import type { FileConfig, Setting } from "./decode.ts";
 import { formatDuration } from "./duration.ts";
 import type { Finding } from "./finding.ts";
+import { configLimits } from "./limits.ts";
 import { type ConfigKey, defaults } from "./schema.ts";
 
 export interface MergeOptions {
@@ -87,18 +88,31 @@ export function limitFindings(files: readonly FileConfig[], options: MergeOption
   const allowed = limit?.value ?? defaults.cidrLimit;
   const lists = files.flatMap(({ file, nonMasqueradeCIDRs: list }) => (list === undefined ? [] : [{ file, ...list }]));
   const count = lists.length === 0 ? defaultEntries(options).length : lists.reduce((sum, list) => sum + list.listed, 0);
-  if (count <= allowed) return [];
+  if (count <= Math.min(allowed, configLimits.entries)) return [];
   // The file that lists most is the first to look at.
   const place = lists.toSorted((a, b) => b.listed - a.listed)[0] ?? limit;
   const subject = lists.length === 0 ? "the default list has" : lists.length === 1 ? "the list has" : "the lists have";
+  const list = {
+    severity: "error",
+    file: place?.file ?? defaultsFile,
+    ...(place === undefined ? {} : { line: place.line }),
+    key: "nonMasqueradeCIDRs",
+    value: String(count),
+  } as const;
+  if (count > configLimits.entries) {
+    return [
+      {
+        ...list,
+        code: "cidr-maximum",
+        reason: `${subject} ${count} CIDRs, and at most ${configLimits.entries} are supported, whatever cidrLimit allows`,
+        remedy: "join neighbouring CIDRs into larger ones",
+      },
+    ];
+  }
   return [
     {
-      severity: "error",
+      ...list,
       code: "cidr-limit",
-      file: place?.file ?? defaultsFile,
-      ...(place === undefined ? {} : { line: place.line }),
-      key: "nonMasqueradeCIDRs",
-      value: String(count),
       reason: `${subject} ${count} CIDRs (link-local not counted), and cidrLimit allows ${allowed}`,
       remedy: "raise cidrLimit if all of them are meant, or list fewer",
     },

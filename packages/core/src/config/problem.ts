@@ -1,3 +1,4 @@
+import { configLimits } from "./limits.ts";
 import { describeValue, type MapEntry, shorten } from "./value.ts";
 
 /** Why a document cannot be read, without the file's name: its reader adds that. */
@@ -35,5 +36,15 @@ export function duplicateKey({ key, line, value }: MapEntry, earlierLine: number
     value: describeValue(value),
     reason: `is given a second time, after line ${earlierLine}`,
     remedy: "keep one of the two",
+  };
+}
+
+/** A config has five keys: a file with a thousand is of another kind. */
+export function tooManyKeys(line: number): DocumentProblem {
+  return {
+    code: "too-many-keys",
+    line,
+    reason: `the document has more than ${configLimits.keys} keys`,
+    remedy: "check that it is the right file",
   };
 }

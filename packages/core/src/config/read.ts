@@ -3,6 +3,7 @@ import type { Config } from "./config.ts";
 import { type DecodeOptions, decodeFile, type FileConfig } from "./decode.ts";
 import { type ConfigSource, parseDocument } from "./document.ts";
 import { type Finding, hasErrors } from "./finding.ts";
+import { configLimits, sizeFinding } from "./limits.ts";
 import { contradictions, limitFindings, type MergeOptions, mergeFiles } from "./merge.ts";
 import { findKey } from "./schema.ts";
 import { warningsOf } from "./warnings.ts";
@@ -18,11 +19,14 @@ export interface ConfigResult {
 
 /** Config files, as bytes → what they mean together. No file at all means the defaults. Pure; bad input never throws. */
 export function readConfig(sources: readonly ConfigSource[], options: ReadOptions): ConfigResult {
+  const tooMuch = sizeFinding(sources);
+  if (tooMuch !== undefined) return { config: undefined, findings: [tooMuch] };
   const collector = new FindingCollector();
   const report: Report = (finding) => collector.add(finding);
   const files: FileConfig[] = [];
+  const marks = { left: configLimits.marks };
   for (const source of sources) {
-    const root = parseDocument(source, report);
+    const root = parseDocument(source, report, marks);
     if (root !== undefined) files.push(decodeFile(source.file, root, options, report));
   }
   // Without knowing every list and every limit, to call the list too long would be a guess.

@@ -2,7 +2,7 @@ import { formatPrefix } from "../address/prefix.ts";
 import { formatFinding } from "./finding.ts";
 import { type ConfigResult, type ReadOptions, readConfig } from "./read.ts";
 
-const usual: ReadOptions = { reservedRanges: false, strict: false, enableIPv6: true };
+export const usual: ReadOptions = { reservedRanges: false, strict: false, enableIPv6: true };
 
 export function read(text: string, options: Partial<ReadOptions> = {}): ConfigResult {
   return readAll({ "ip-masq-agent": text }, options);

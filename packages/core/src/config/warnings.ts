@@ -1,6 +1,7 @@
 import { type Family, families, lastAddress } from "../address/family.ts";
 import { formatPrefix, lastOf } from "../address/prefix.ts";
 import { linkLocal } from "../address/reserved.ts";
+import { mostListed } from "./collect.ts";
 import type { Config, ExemptEntry } from "./config.ts";
 import type { FileConfig } from "./decode.ts";
 import type { Finding } from "./finding.ts";
@@ -85,6 +86,11 @@ function overlaps(sorted: readonly ExemptEntry[]): readonly Finding[] {
   for (const entry of sorted) {
     if (outer === undefined || entry.prefix.first > lastOf(outer.prefix)) {
       outer = entry;
+      continue;
+    }
+    // From here on they are counted, not listed: to say the same of 50,000 entries would take long.
+    if (findings.length >= mostListed) {
+      findings.push(findings[mostListed - 1] as Finding);
       continue;
     }
     const same = entry.prefix.length === outer.prefix.length;

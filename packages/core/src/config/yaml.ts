@@ -7,8 +7,16 @@ import {
   type ScalarEvent,
   YAMLException,
 } from "js-yaml";
+import { configLimits } from "./limits.ts";
 import { type LineIndex, lineIndex } from "./lines.ts";
-import { DocumentError, type DocumentProblem, deepestNesting, duplicateKey, type ReportProblem } from "./problem.ts";
+import {
+  DocumentError,
+  type DocumentProblem,
+  deepestNesting,
+  duplicateKey,
+  type ReportProblem,
+  tooManyKeys,
+} from "./problem.ts";
 import { describeValue, longestSentence, type MapEntry, shorten, type Value } from "./value.ts";
 import { resolvePlain, resolveTagged } from "./yaml-scalar.ts";
 
@@ -21,20 +29,39 @@ const mostMergedKeys = 10_000;
 /**
  * YAML as the Go original reads it, from js-yaml's events and not through its schemas: those keep no lines and know
  * YAML 1.2's scalars. An empty text is null,
- * a broken one undefined. Aliases share their value, so that a bomb of them costs nothing.
+ * a broken one undefined. Aliases share their value, so that a bomb of them costs nothing; what makes a text long to
+ * parse was counted before (`countMarks`).
  */
 export function parseYaml(text: string, report: ReportProblem): Value | undefined {
-  return parseYamlWith(text, report, oneDocument);
+  return parseYamlWith(text, report, configLimits, oneDocument);
 }
 
 /** The same for a file that may hold several documents, as a manifest does. */
 export function parseYamlDocuments(text: string, report: ReportProblem): readonly Value[] | undefined {
-  return parseYamlWith(text, report, ({ documents }) => documents);
+  const any = { keys: Number.POSITIVE_INFINITY, documents: Number.POSITIVE_INFINITY };
+  return parseYamlWith(text, report, any, ({ documents }) => documents);
 }
 
-function parseYamlWith<T>(text: string, report: ReportProblem, result: (builder: Builder) => T): T | undefined {
+function parseYamlWith<T>(
+  text: string,
+  report: ReportProblem,
+  most: Builder["most"],
+  result: (builder: Builder) => T,
+): T | undefined {
   const lines = lineIndex(text);
-  const builder: Builder = { text, lines, report, frames: [], anchors: new Map(), documents: [], line: 1, merged: 0 };
+  const builder: Builder = {
+    text,
+    lines,
+    report,
+    frames: [],
+    anchors: new Map(),
+    documents: [],
+    line: 1,
+    merged: 0,
+    keys: 0,
+    aliases: 0,
+    most,
+  };
   try {
     const control = forbidden.exec(text);
     if (control !== null) throw syntax(lines, lines.lineOf(control.index), "control characters are not allowed");
@@ -55,6 +82,9 @@ interface Builder {
   readonly documents: Value[];
   line: number;
   merged: number;
+  keys: number;
+  aliases: number;
+  readonly most: { readonly keys: number; readonly documents: number };
 }
 
 /** A collection that is still open; in a map's `items`, keys and values take turns. */
@@ -74,6 +104,9 @@ function take(builder: Builder, event: Event): void {
         if (directive.kind !== "yaml" || directive.version === "1.1") continue;
         throw syntax(builder.lines, builder.line, `YAML ${directive.version} is announced, and YAML 1.1 is read here`);
       }
+      if (builder.documents.length === builder.most.documents) {
+        throw tooMany(builder, "documents", `the file has more than ${configLimits.documents} YAML documents`);
+      }
       builder.anchors.clear();
       open(builder, "document", "");
       break;
@@ -92,6 +125,10 @@ function take(builder: Builder, event: Event): void {
     }
     case EVENT_ID.ALIAS: {
       builder.line = builder.lines.lineOf(event.anchorStart);
+      // A list of a few MB of them, each a long text, would be read entry by entry.
+      if (++builder.aliases > configLimits.aliases) {
+        throw tooMany(builder, "aliases", `the file has more than ${configLimits.aliases} YAML aliases`);
+      }
       const name = anchorOf(builder, event);
       const value = builder.anchors.get(name);
       if (value === undefined) throw syntax(builder.lines, builder.line, `*${name} stands for nothing above it`);
@@ -126,6 +163,8 @@ function entriesOf(builder: Builder, frame: Frame): readonly MapEntry[] {
   const entries = new Map<string, MapEntry>();
   // Below a merge key, a key overrides what was merged; above it, go-yaml and the YAML specification disagree.
   const overridable = new Set<string>();
+  builder.keys += frame.items.length / 2;
+  if (builder.keys > builder.most.keys) throw new DocumentError(tooManyKeys(frame.line));
   for (let index = 0; index + 1 < frame.items.length; index += 2) {
     const [name, value] = [frame.items[index], frame.items[index + 1]];
     if (name === undefined || value === undefined) break;
@@ -215,6 +254,12 @@ function oneDocument(builder: Builder): Value {
     });
   }
   return first ?? { kind: "null", line: 1 };
+}
+
+function tooMany({ line }: Builder, what: "documents" | "aliases", reason: string): DocumentError {
+  const remedy =
+    what === "aliases" ? "write the values out" : "keep one document in the file, and check that it is the right file";
+  return new DocumentError({ code: `too-many-${what}`, line, reason, remedy });
 }
 
 function syntax(lines: LineIndex, line: number, reason: string): DocumentError {
