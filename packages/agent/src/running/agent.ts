@@ -55,6 +55,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
   let connection: Connection | undefined;
   let chosen: Choice | undefined;
   let events: EventsStatus = { state: "none" };
+  let listening: KernelEvents | undefined;
   let loop: Loop | undefined;
   let startFailure: string | undefined;
 
@@ -111,11 +112,11 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
     const { listenToKernel } = await import("../kernel/events.ts");
     const { masqChain: chain } = options;
     const onHint: Parameters<typeof listenToKernel>[0]["onHint"] = (family, by) => loop?.hint(family, by);
-    const listening = await listenToKernel({ ...{ backend, chain, clock, onHint }, onState });
-    if (listening === undefined) return undefined;
+    const opened = await listenToKernel({ ...{ backend, chain, clock, onHint }, onState });
+    if (opened === undefined) return undefined;
     events = { state: "starting" };
-    metrics.kernelEvents(backend.name, false);
-    return lifecycle.use(listening);
+    metrics.kernelEvents(backend.name, false, opened.residentBytes);
+    return lifecycle.use(opened);
   }
 
   function onState(state: EventsState): void {
@@ -124,6 +125,8 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
     loop?.setDriftCheckInterval(state.up ? undefined : options.driftCheckInterval);
     if (state.up) {
       if (events.state === "down") logger.info({ backend }, "the kernel's events are back");
+      else if (!state.endsWithUs)
+        logger.info({ backend }, "nft monitor will outlive an agent that is killed: install setpriv (util-linux)");
       events = { state: "up" };
       return;
     }
@@ -133,6 +136,11 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
       logger.warn(rest, "the kernel's events cannot be listened to; drift is looked for instead");
     }
     events = { state: "down", why };
+  }
+
+  function eventsNow(): EventsStatus {
+    const residentBytes = listening?.residentBytes();
+    return events.state === "up" && residentBytes !== undefined ? { state: "up", residentBytes } : events;
   }
 
   function startLoop(choice: Choice, backend: Backend): Loop {
@@ -182,7 +190,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
       chosen = choice;
       narrator.onStarted();
       lifecycle.use({ [Symbol.asyncDispose]: async () => choice.backend.close?.() });
-      const listening = await listen(choice);
+      listening = await listen(choice);
       const started = startLoop(choice, listening?.backend ?? choice.backend);
       loop = started;
       lifecycle.use({ [Symbol.asyncDispose]: () => started.stop() });
@@ -211,7 +219,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
         startedAt,
         uptimeMs: clock.monotonic() - startedMonotonic,
         notReady: notReady(),
-        ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events } }),
+        ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events: eventsNow() } }),
         config: { ...wishes.status(), watches: connection?.inputs.watches() ?? [] },
         families: record.families((family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0),
         drifts: record.drifts(),
