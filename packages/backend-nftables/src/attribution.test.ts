@@ -29,6 +29,7 @@ function open(version: (typeof recordedVersions)[number]) {
     clock,
     notices,
     attribution,
+    reader,
     forgotten: () => forgotten,
     /** What nft printed of this step comes now. */
     comes(step: string) {
@@ -209,6 +210,16 @@ test("an announced event that never comes means a reading after half a second", 
   expect(it.notices).toEqual([]);
   it.clock.advance(1);
   expect(it.notices).toMatchObject([{ families: ["IPv6"] }]);
+});
+
+test("a generation without lines, taken for ours, is doubted even where nothing is said on stderr", () => {
+  const it = open("1.0.6");
+  const write = it.attribution.announce("IPv4", 1);
+  it.reader.take("# new generation 8 by process 30 (nft)\n");
+  write.written();
+  expect(it.notices).toEqual([]);
+  it.clock.advance(60_000);
+  expect(it.notices).toMatchObject([{ atMs: 500, families: both }]);
 });
 
 test("a write that failed announces nothing", () => {
