@@ -3,7 +3,6 @@ import type { Logger } from "pino";
 import type { Choice } from "../choose.ts";
 import type { Desired } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
-import type { EventsState, KernelEvents } from "../kernel/events.ts";
 import type { Connection } from "../kubernetes/connect.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -13,9 +12,10 @@ import { type InputsOptions, openFileInputs } from "../sources/inputs.ts";
 import type { Snapshot } from "../sources/snapshot.ts";
 import { statusOf } from "../status/compose.ts";
 import { createRecord } from "../status/record.ts";
-import type { EventsStatus, Status } from "../status/status.ts";
+import type { Status } from "../status/status.ts";
 import { takeFirst } from "./first-config.ts";
 import { createHolderWatch } from "./holder-watch.ts";
+import { createKernelWatch } from "./kernel-watch.ts";
 import { createNudge } from "./nudge.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
 import { createNarrator } from "./story.ts";
@@ -52,10 +52,9 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
   const report = createReport(logger);
   const record = createRecord(enabled, clock);
   const holderWatch = lifecycle.use(createHolderWatch(clock, logger, () => loop?.hint()));
+  const kernelWatch = createKernelWatch({ options, clock, metrics, logger, loop: () => loop });
   let connection: Connection | undefined;
   let chosen: Choice | undefined;
-  let events: EventsStatus = { state: "none" };
-  let listening: KernelEvents | undefined;
   let loop: Loop | undefined;
   let startFailure: string | undefined;
 
@@ -106,43 +105,6 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
     });
   }
 
-  /** Until the kernel's events come, and wherever they do not, drift is looked for. */
-  async function listen({ backend }: Choice): Promise<KernelEvents | undefined> {
-    if (options.once) return undefined;
-    const { listenToKernel } = await import("../kernel/events.ts");
-    const { masqChain: chain } = options;
-    const onHint: Parameters<typeof listenToKernel>[0]["onHint"] = (family, by) => loop?.hint(family, by);
-    const opened = await listenToKernel({ ...{ backend, chain, clock, onHint }, onState });
-    if (opened === undefined) return undefined;
-    events = { state: "starting" };
-    metrics.kernelEvents(backend.name, false, opened.residentBytes);
-    return lifecycle.use(opened);
-  }
-
-  function onState(state: EventsState): void {
-    const backend = chosen?.backend.name ?? "";
-    metrics.kernelEvents(backend, state.up);
-    loop?.setDriftCheckInterval(state.up ? undefined : options.driftCheckInterval);
-    if (state.up) {
-      if (events.state === "down") logger.info({ backend }, "the kernel's events are back");
-      else if (!state.endsWithUs)
-        logger.info({ backend }, "nft monitor will outlive an agent that is killed: install setpriv (util-linux)");
-      events = { state: "up" };
-      return;
-    }
-    const { why, retryInMs } = state;
-    if (events.state !== "down") {
-      const rest = { backend, why, retryInMs: Math.round(retryInMs) };
-      logger.warn(rest, "the kernel's events cannot be listened to; drift is looked for instead");
-    }
-    events = { state: "down", why };
-  }
-
-  function eventsNow(): EventsStatus {
-    const residentBytes = listening?.residentBytes();
-    return events.state === "up" && residentBytes !== undefined ? { state: "up", residentBytes } : events;
-  }
-
   function startLoop(choice: Choice, backend: Backend): Loop {
     const { capabilities, former, why } = choice;
     const { variant, toolVersion, randomFully } = capabilities;
@@ -190,7 +152,8 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
       chosen = choice;
       narrator.onStarted();
       lifecycle.use({ [Symbol.asyncDispose]: async () => choice.backend.close?.() });
-      listening = await listen(choice);
+      const listening = await kernelWatch.open(choice.backend);
+      if (listening !== undefined) lifecycle.use(listening);
       const started = startLoop(choice, listening?.backend ?? choice.backend);
       loop = started;
       lifecycle.use({ [Symbol.asyncDispose]: () => started.stop() });
@@ -219,7 +182,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
         startedAt,
         uptimeMs: clock.monotonic() - startedMonotonic,
         notReady: notReady(),
-        ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events: eventsNow() } }),
+        ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events: kernelWatch.status() } }),
         config: { ...wishes.status(), watches: connection?.inputs.watches() ?? [] },
         families: record.families((family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0),
         drifts: record.drifts(),
