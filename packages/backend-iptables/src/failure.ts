@@ -1,4 +1,11 @@
-import { BackendError, escapeForeign, type FailureReason, type Family, type Operation } from "@ip-masq-agent/core";
+import {
+  BackendError,
+  escapeForeign,
+  type FailureReason,
+  type Family,
+  type Operation,
+  shortageOf,
+} from "@ip-masq-agent/core";
 import type { BackendName } from "./names.ts";
 
 /** How a run of an iptables tool ended badly. */
@@ -50,6 +57,8 @@ function explain({ tool, ...run }: FailedRun): readonly [FailureReason, string] 
     return ["other", `${tool} was ended because it wrote ${run.ending}; ${remedy}`];
   }
   if (run.notFound) return ["tool_missing", `${tool} is not in PATH; install the package iptables`];
+  const short = shortageOf(`${run.stderr}\n${run.ending}`);
+  if (short !== undefined) return ["other", `${tool} cannot be started: ${short}`];
   if (run.aborted) return ["other", `${tool} was ended because the agent stops`];
   if (says(/holding the xtables lock/i)) {
     return [

@@ -6,7 +6,7 @@ import type { Clock } from "@ip-masq-agent/core";
  * kernel throws away what nft does not fetch: a program that writes 100,000 rules costs us one look a second.
  */
 const budgetBytes = 256 * 1024;
-export const budgetMs: number = 1_000;
+const budgetMs = 1_000;
 
 /**
  * nft writes line by line, and to read a piece costs as much as to look through a thousand lines: after so many pieces in

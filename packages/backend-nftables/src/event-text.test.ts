@@ -1,19 +1,28 @@
 import { describe, expect, test } from "vitest";
 import { createEventReader, type KernelChange, ownTable } from "./event-text.ts";
 
-function read(text: string, pieces = 1): { changes: readonly KernelChange[]; losses: number } {
+interface Told {
+  readonly changes: readonly KernelChange[];
+  /** Processes of generations without a line. */
+  readonly unattributed: readonly (number | undefined)[];
+  readonly losses: number;
+}
+
+function read(text: string, pieces = 1): Told {
   const changes: KernelChange[] = [];
+  const unattributed: (number | undefined)[] = [];
   let losses = 0;
   const reader = createEventReader({
     concern: ownTable,
     onChange: (change) => changes.push(change),
+    onUnattributed: (by) => unattributed.push(by?.pid),
     onLoss: () => {
       losses++;
     },
   });
   const size = Math.ceil(text.length / pieces);
   for (let from = 0; from < text.length; from += size) reader.take(text.slice(from, from + size));
-  return { changes, losses };
+  return { changes, unattributed, losses };
 }
 
 /** As nft 1.1.3 prints them; 1.0.6 prints the same. */
@@ -64,6 +73,26 @@ describe("the text of nft monitor", () => {
     const text = `${others}\ndelete rule ip ip-masq-agent postrouting handle 7\n${others}\n# new generation 3 by process 2 (x)\n`;
     for (const pieces of [1, 77, 1_001]) expect(read(text, pieces).changes).toHaveLength(1);
   });
+
+  test.each([1, 3, 1_000])(
+    "a generation without a line before it cannot be attributed, cut into %i pieces",
+    (pieces) => {
+      const text = [
+        "add rule ip kube-proxy c accept",
+        "# new generation 3 by process 30 (x)",
+        "# new generation 4 by process 40 (x)",
+        "delete rule ip ip-masq-agent postrouting handle 7",
+        "# new generation 5 by process 50 (x)",
+        "# new generation 6",
+        `add rule ip kube-proxy c comment "${"# new generation 7 ".repeat(30)}"`,
+        "# new generation 8 by process 80 (x)",
+        "",
+      ].join("\n");
+      const { changes, unattributed } = read(text, pieces);
+      expect(changes.map(({ by }) => by?.pid)).toEqual([50]);
+      expect(unattributed).toEqual([40, undefined]);
+    },
+  );
 
   test("lost events are told", () => {
     expect(read("# ERROR: We lost some netlink events!\n").losses).toBe(1);

@@ -1,4 +1,11 @@
-import { BackendError, escapeForeign, type FailureReason, type Family, type Operation } from "@ip-masq-agent/core";
+import {
+  BackendError,
+  escapeForeign,
+  type FailureReason,
+  type Family,
+  type Operation,
+  shortageOf,
+} from "@ip-masq-agent/core";
 import { backendName } from "./names.ts";
 
 /** How a run of nft ended badly. */
@@ -46,6 +53,8 @@ function explain(run: FailedRun): readonly [FailureReason, string] {
     return ["tool_missing", `nft cannot be started: ${said}; install the package nftables with all that it needs`];
   }
   if (run.notFound) return ["tool_missing", "nft is not in PATH; install the package nftables"];
+  const short = shortageOf(`${run.stderr}\n${run.ending}`);
+  if (short !== undefined) return ["other", `nft cannot be started: ${short}`];
   if (run.aborted) return ["other", `nft ${run.operation} was ended because the agent stops`];
   if (run.timedOut) return ["timeout", `nft ${run.operation} was ended after ${run.timeoutMs} ms without a result`];
   if (run.tooMuchOutput) {

@@ -1,169 +1,199 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { type Clock, type Family, retryDelay } from "@ip-masq-agent/core";
-import { budgetMs, readWithinBudget, withoutReadAhead } from "./budget.ts";
-import { type Concern, createEventReader, type KernelChange } from "./event-text.ts";
+import { createAttribution } from "./attribution.ts";
+import type { Concern, KernelChange } from "./event-text.ts";
+import { type Listening, type ListeningEnd, startListening } from "./listening.ts";
+import type { Announcement } from "./own-writes.ts";
+import { type ProcessFacts, procFacts } from "./process-facts.ts";
 
 export interface MonitorOptions {
   /** Words put before the command, such as `nsenter --net=… --` in tests. Default: none. */
   readonly launcher?: readonly string[];
   readonly clock: Clock;
   readonly concern: Concern;
-  /** Somebody else changed rules of ours, or may have: then `families` is all of them and nobody is named. */
+  /** Default: those of /proc. */
+  readonly facts?: ProcessFacts;
+  /** Time between two notices of what cannot be attributed, in a flood of them, in milliseconds. Default 1,000. */
+  unattributedGapMs?(): number;
+  /** Somebody else changed rules of ours, or may have: then `families` is all of them, and few times is anybody named. */
   onChange(change: KernelChange): void;
-  /** It listens, or it does not any more, with the reason. */
-  onState(
-    state: { readonly up: true } | { readonly up: false; readonly why: string; readonly retryInMs: number },
-  ): void;
+  onState(state: MonitorState): void;
 }
 
-/** Listens to the kernel's events about rules. A hint only: whatever it tells is looked at afterwards. */
+/** It listens, or it does not any more, with the reason. */
+export type MonitorState =
+  | {
+      readonly up: true;
+      /** nft ends when we are killed. If not, it ends at its next line only: setpriv (util-linux) is missing. */
+      readonly endsWithUs: boolean;
+    }
+  | { readonly up: false; readonly why: string; readonly retryInMs: number };
+
+/** Listens to the kernel's events about rules. A hint only: whatever it tells is read from the kernel afterwards. */
 export interface Monitor extends AsyncDisposable {
   /** We are about to write: so many transactions of this family are our own. */
   announce(family: Family, transactions: number): Announcement;
+  /** Memory in use by nft, in bytes; undefined: none runs, or that cannot be told. */
+  residentBytes(): number | undefined;
 }
 
-/** Transactions of our own, whose events are no news. Disposed of where nothing was written after all. */
-export interface Announcement extends Disposable {
-  /** They are in the kernel; events that still do not come were lost. */
-  written(): void;
-}
-
-/** Before this it may not listen yet; what happened meanwhile is caught by the look that follows. */
-const startMs = 300;
 const restart = { firstMs: 1_000, capMs: 60_000 } as const;
 /** One that ran so long was well; its end starts the backoff anew. */
 const wellAfterMs = 60_000;
 
-/** An event of ours that has not come after this long is lost, and may have been taken for somebody else's. */
-const ownMs = 500;
+/**
+ * nft monitor never frees the elements of sets that are told of: 7 MB for each refill of 10,000. It is renewed when it has
+ * grown by this, or by a quarter of what it had after its start, where that is more: with every rule and element of the
+ * node read, 4 MB on an empty one, 170 MB beside 50,000 rules.
+ */
+const growthBytes = 8 * 1024 * 1024;
+const growthShare = 4;
+/** How often its memory is read, while it has something to tell. It grows by 3 MB in that time at most: see budget.ts. */
+const memoryCheckMs = 1_000;
 
-const everything: KernelChange = { families: new Set<Family>(["IPv4", "IPv6"]) };
+/** One that has forgotten sets is renewed, so that their changes can be attributed again; this long after its start at the earliest. */
+const forgetfulAfterMs = 60_000;
+/** A start may take one part in so many of the time. */
+const startShare = 100;
+const settleMs = 1_000;
 
-/** Starts `nft monitor` and keeps it running, with backoff. Ends with its disposal; nft itself ends at its next line then. */
+/** Starts `nft monitor` and keeps it running, with backoff. */
 export function startMonitor(options: MonitorOptions): Monitor {
   const { clock } = options;
-  const [file = "nft", ...before] = [...(options.launcher ?? []), "nft"];
-  const own = new Set<Own>();
-  let child: ChildProcess | undefined;
-  let timer: Disposable | undefined;
-  let resting: Disposable | undefined;
-  let loss: Disposable | undefined;
-  let lastLoss = Number.NEGATIVE_INFINITY;
-  let failures = 0;
-  let alive = false;
-  let closed = false;
-
-  function start(): void {
-    const started = clock.monotonic();
-    const process = withoutReadAhead(() =>
-      spawn(file, [...before, "monitor"], {
-        env: { ...globalThis.process.env, LC_ALL: "C" },
-        stdio: ["ignore", "pipe", "pipe"],
-      }),
-    );
-    child = process;
-    alive = true;
-    let said = "";
-    let up = false;
-    let ended = false;
-    const reader = createEventReader({
-      concern: options.concern,
-      onChange: (change) => take(change),
-      onLoss: lost,
-    });
-    const reading = readWithinBudget(process.stdout, { clock, onText: (text) => reader.take(text), onGap: lost });
-    resting = reading;
-    process.stderr.setEncoding("utf8").on("data", (text: string) => {
-      said = `${said}${text}`.slice(-500);
-      if (text.includes("lost some netlink events")) lost();
-    });
-    timer = clock.timer(startMs, () => {
-      up = true;
-      options.onState({ up: true });
-      options.onChange(everything);
-    });
-    const end = (why: string) => {
-      if (ended || closed) return;
-      ended = true;
-      alive = false;
-      for (const one of own) forget(one);
-      timer?.[Symbol.dispose]();
-      reading[Symbol.dispose]();
-      failures = up && clock.monotonic() - started > wellAfterMs ? 1 : failures + 1;
-      const retryInMs = retryDelay(failures, { ...restart, random: Math.random });
-      timer = clock.timer(retryInMs, start);
-      options.onState({ up: false, why: `${why}${said.trim() === "" ? "" : `: ${said.trim()}`}`, retryInMs });
-    };
-    process.on("error", (error) => end(`nft monitor cannot be started (${error.message})`));
-    process.on("exit", (code, signal) => end(`nft monitor ended with ${signal ?? `exit code ${code}`}`));
-  }
-
-  /** Events may have passed unread. Told once a second at most, however often nft says so. */
-  function lost(): void {
-    loss ??= clock.timer(Math.max(0, lastLoss + budgetMs - clock.monotonic()), () => {
-      loss = undefined;
-      lastLoss = clock.monotonic();
-      options.onChange(everything);
-    });
-  }
-
-  /** Our own transactions come back as events; each is taken off against what was announced. */
-  function take(change: KernelChange): void {
-    const others = [...change.families].filter((family) => {
-      const announced = [...own].find((one) => one.family === family);
-      if (announced === undefined) return true;
-      forget(announced);
-      return false;
-    });
-    if (others.length > 0) options.onChange({ ...change, families: new Set(others) });
-  }
-
-  function forget(one: Own): void {
-    one.timer?.[Symbol.dispose]();
-    own.delete(one);
-  }
-
-  start();
-  return {
-    announce(family, transactions) {
-      // To nobody who listens, nothing need be announced.
-      const announced = Array.from({ length: alive ? transactions : 0 }, (): Own => ({ family, timer: undefined }));
-      for (const one of announced) own.add(one);
-      return {
-        written() {
-          for (const one of announced) {
-            if (!own.has(one)) continue;
-            // Never seen: then it was lost, or another's event was taken for it. A look tells.
-            one.timer = clock.timer(ownMs, () => {
-              own.delete(one);
-              options.onChange({ families: new Set([family]) });
-            });
-          }
-        },
-        [Symbol.dispose]: () => announced.forEach(forget),
-      };
+  const attribution = createAttribution({
+    ...{ clock, concern: options.concern, onChange: options.onChange },
+    gapMs: () => options.unattributedGapMs?.() ?? 1_000,
+    onForgotten() {
+      if (current !== undefined) renewForgetful(current);
     },
+  });
+  let current: Running | undefined;
+  let retry: Disposable | undefined;
+  let failures = 0;
+  let toldUp = false;
+
+  function start(endsWithUs: boolean): void {
+    const running: Running = { startedAt: clock.monotonic(), endsWithUs, listening: undefined, up: undefined };
+    current = running;
+    const reader = attribution.reader();
+    running.listening = startListening({
+      command: commandOf(options.launcher ?? [], endsWithUs),
+      clock,
+      facts: options.facts ?? procFacts,
+      onListening: () => onListening(running),
+      onText(text) {
+        reader.take(text);
+        watchMemory(running);
+      },
+      onGap: attribution.lost,
+      onComplaint() {
+        attribution.complained();
+        watchMemory(running);
+      },
+      onEnd: (end) => onEnd(running, end),
+    });
+  }
+
+  function onListening(running: Running): void {
+    const now = clock.monotonic();
+    const bytes = running.listening?.residentBytes();
+    running.up = {
+      at: now,
+      limitBytes: bytes === undefined ? Number.POSITIVE_INFINITY : bytes + Math.max(growthBytes, bytes / growthShare),
+    };
+    if (!toldUp) options.onState({ up: true, endsWithUs: running.endsWithUs });
+    toldUp = true;
+    attribution.listening();
+  }
+
+  function onEnd(running: Running, end: ListeningEnd): void {
+    release(running);
+    if (running.endsWithUs && running.up === undefined && isOfSetpriv(end)) {
+      start(false);
+      return;
+    }
+    attribution.deaf();
+    const well = running.up !== undefined && clock.monotonic() - running.startedAt > wellAfterMs;
+    failures = well ? 1 : failures + 1;
+    const retryInMs = retryDelay(failures, { ...restart, random: Math.random });
+    retry = clock.timer(retryInMs, () => start(true));
+    toldUp = false;
+    options.onState({ up: false, why: end.why, retryInMs });
+  }
+
+  function release(running: Running): void {
+    running.memory?.[Symbol.dispose]();
+    running.forgetful?.[Symbol.dispose]();
+    if (current === running) current = undefined;
+  }
+
+  /** Until the new one listens, nothing is heard; what happens meanwhile is found by the reading that its notice brings. */
+  function renew(running: Running): void {
+    release(running);
+    void running.listening?.stop();
+    start(running.endsWithUs);
+  }
+
+  function watchMemory(running: Running): void {
+    running.memory ??= clock.timer(memoryCheckMs, () => {
+      running.memory = undefined;
+      const bytes = running.listening?.residentBytes();
+      if (running.up !== undefined && bytes !== undefined && bytes > running.up.limitBytes) renew(running);
+    });
+  }
+
+  function renewForgetful(running: Running): void {
+    if (running.forgetful !== undefined || running.up === undefined) return;
+    const { startedAt, up } = running;
+    const earliest = startedAt + Math.max(forgetfulAfterMs, startShare * (up.at - startedAt));
+    const inMs = Math.max(settleMs, earliest - clock.monotonic());
+    running.forgetful = clock.timer(inMs, () => renew(running));
+  }
+
+  start(true);
+  return {
+    announce: (family, transactions) =>
+      // To nobody who listens, nothing need be announced.
+      attribution.announce(family, current === undefined ? 0 : transactions),
+    residentBytes: () => current?.listening?.residentBytes(),
     async [Symbol.asyncDispose]() {
-      closed = true;
-      timer?.[Symbol.dispose]();
-      loss?.[Symbol.dispose]();
-      resting?.[Symbol.dispose]();
-      for (const one of own) forget(one);
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
-        return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      child.once("exit", () => resolve());
-      child.kill("SIGKILL");
-      await promise;
-      // Behind a wrapper script, a child of its own may hold these open.
-      child.stdout?.destroy();
-      child.stderr?.destroy();
+      retry?.[Symbol.dispose]();
+      attribution[Symbol.dispose]();
+      const last = current;
+      if (last === undefined) return;
+      release(last);
+      await last.listening?.stop();
     },
   };
 }
 
-/** A transaction of our own whose event has not come yet. */
-interface Own {
-  readonly family: Family;
-  timer: Disposable | undefined;
+/** One nft of several that follow each other. */
+interface Running {
+  readonly startedAt: number;
+  readonly endsWithUs: boolean;
+  listening: Listening | undefined;
+  /** Since when it listens (monotonic), and the memory at which it is renewed. */
+  up: { readonly at: number; readonly limitBytes: number } | undefined;
+  memory?: Disposable | undefined;
+  forgetful?: Disposable | undefined;
+}
+
+/**
+ * `setpriv --pdeathsig` has the kernel kill nft when the thread that started it ends, which is this process' main thread:
+ * an nft on a quiet node notices the end of its reader only when it has something to print. It becomes nft: the process
+ * that we started stays the one to be ended and measured.
+ */
+function commandOf(launcher: readonly string[], endsWithUs: boolean): readonly [string, ...string[]] {
+  const [first = "nft", ...rest] = [
+    ...launcher,
+    ...(endsWithUs ? ["setpriv", "--pdeathsig", "KILL", "--"] : []),
+    "nft",
+    "monitor",
+  ];
+  return [first, ...rest];
+}
+
+/** Not there, or (as busybox' setpriv) without the option; that it cannot start nft is no fault of its own. */
+function isOfSetpriv({ code, stderr }: ListeningEnd): boolean {
+  if (stderr.includes("setpriv: failed to execute")) return false;
+  return code === "ENOENT" || code === 127 || stderr.includes("setpriv: ");
 }

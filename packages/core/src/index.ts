@@ -8,6 +8,7 @@ export * from "./backend/contract.ts";
 export * from "./backend/drift.ts";
 export * from "./backend/error.ts";
 export * from "./backend/list-difference.ts";
+export * from "./backend/shortage.ts";
 export * from "./clock.ts";
 export * from "./config/config.ts";
 export { type ConfigSource, parseDocuments } from "./config/document.ts";

@@ -1,9 +1,12 @@
+import type { MonitorState } from "@ip-masq-agent/backend-nftables";
 import type { Backend, Clock, Culprit, Family } from "@ip-masq-agent/core";
 
 /** What the kernel's events are good for: a hint that rules of ours may have been changed. */
 export interface KernelEvents extends AsyncDisposable {
   /** The backend, with its own writes announced, so that they are no news. */
   readonly backend: Backend;
+  /** Memory in use by what listens, in bytes; undefined: nothing does, or that cannot be told. */
+  residentBytes(): number | undefined;
 }
 
 export interface EventsOptions {
@@ -14,9 +17,14 @@ export interface EventsOptions {
   onState(state: EventsState): void;
 }
 
-export type EventsState =
-  | { readonly up: true }
-  | { readonly up: false; readonly why: string; readonly retryInMs: number };
+export type EventsState = MonitorState;
+
+/**
+ * In a flood of changes that cannot be attributed, reading the kernel takes one part in so many of the time. A second at
+ * least, and no longer than until the usual resync.
+ */
+const readingShare = 20;
+const unattributedMs = { least: 1_000, most: 60_000 } as const;
 
 /** Listens to changes of this backend's rules. Undefined: the kernel tells of none (iptables-legacy), so looks must do. */
 export async function listenToKernel(options: EventsOptions): Promise<KernelEvents | undefined> {
@@ -26,8 +34,10 @@ export async function listenToKernel(options: EventsOptions): Promise<KernelEven
     import("@ip-masq-agent/backend-nftables"),
     import("@ip-masq-agent/backend-iptables"),
   ]);
+  let readingMs = 0;
   const monitor = startMonitor({
     clock,
+    unattributedGapMs: () => Math.min(unattributedMs.most, Math.max(unattributedMs.least, readingShare * readingMs)),
     concern: backend.name === "nftables" ? ownTable : ownChains(options.chain),
     onChange({ families, by }) {
       for (const family of families) options.onHint(family, by);
@@ -48,8 +58,15 @@ export async function listenToKernel(options: EventsOptions): Promise<KernelEven
   }
 
   return {
+    residentBytes: monitor.residentBytes,
     backend: {
       ...backend,
+      async observe(family, signal) {
+        const started = clock.monotonic();
+        const seen = await backend.observe(family, signal);
+        readingMs = clock.monotonic() - started;
+        return seen;
+      },
       // The kernel tells of each transaction of a plan by itself; they stand apart by an empty line.
       apply: (plan, signal, onStep) =>
         announced(plan.family, plan.transaction.split("\n\n").length, () => backend.apply(plan, signal, onStep)),

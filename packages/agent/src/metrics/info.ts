@@ -13,7 +13,7 @@ export function infoMetrics(
 ): {
   backend(name: string, variant: string, toolVersion: string): void;
   guarded(backend: string, isProtected: boolean): void;
-  events(backend: string, up: boolean): void;
+  events(backend: string, up: boolean, residentBytes?: () => number | undefined): void;
 } {
   const registers = [registry];
   new Gauge({
@@ -40,9 +40,24 @@ export function infoMetrics(
     labelNames: ["backend"],
     registers,
   });
+  let listener: { readonly backend: string; readonly bytes: () => number | undefined } | undefined;
+  new Gauge({
+    name: "ip_masq_agent_kernel_events_resident_bytes",
+    help: "Memory in use by nft monitor, which listens to the kernel's events, in bytes; none while it does not run.",
+    labelNames: ["backend"],
+    registers,
+    collect() {
+      this.reset();
+      const bytes = listener?.bytes();
+      if (listener !== undefined && bytes !== undefined) this.set({ backend: listener.backend }, bytes);
+    },
+  });
   return {
     guarded: (name, isProtected) => guarded.set({ backend: name }, isProtected ? 1 : 0),
-    events: (name, up) => events.set({ backend: name }, up ? 1 : 0),
+    events(name, up, residentBytes) {
+      events.set({ backend: name }, up ? 1 : 0);
+      if (residentBytes !== undefined) listener = { backend: name, bytes: residentBytes };
+    },
     backend(name, variant, toolVersion) {
       backend.reset();
       backend.set({ backend: name, variant, tool_version: toolVersion }, 1);

@@ -38,6 +38,7 @@ const table: readonly (readonly [string, string, string])[] = [
   ["backend_info", "gauge", "backend,variant,tool_version"],
   ["rules_protected", "gauge", "backend"],
   ["kernel_events_up", "gauge", "backend"],
+  ["kernel_events_resident_bytes", "gauge", "backend"],
   ["api_watch_up", "gauge", "resource"],
   ["api_failures_total", "counter", "resource,reason"],
   ["build_info", "gauge", "version,commit,node_version"],

@@ -23,8 +23,8 @@ export interface Metrics {
   backendChosen(name: string, variant: string, toolVersion: string, read: ReadCounters): void;
   /** Whether the backend's rules are owned. */
   protection(backend: string, isProtected: boolean): void;
-  /** Whether the kernel tells of changes. */
-  kernelEvents(backend: string, up: boolean): void;
+  /** Whether the kernel tells of changes, and how to learn how much memory that takes (kept from then on). */
+  kernelEvents(backend: string, up: boolean, residentBytes?: () => number | undefined): void;
   /** A backend could not be started; it counts for every family. */
   backendFailed(error: BackendError): void;
   /** The API server is going to be asked for this resource, and perhaps for a watch of it. */
@@ -77,7 +77,7 @@ export function createMetrics(build: Build, families: readonly Family[], clock: 
       kernel.expect(families, read);
     },
     protection: (backend, isProtected) => info.guarded(backend, isProtected),
-    kernelEvents: (backend, up) => info.events(backend, up),
+    kernelEvents: (backend, up, residentBytes) => info.events(backend, up, residentBytes),
     backendFailed: (error) => sync.failed(error, families),
     expectApi: (resource, watched) => api.expect(resource, watched),
     apiWatch: (resource, up) => api.watch(resource, up),

@@ -4,7 +4,6 @@ import type { Choice } from "../choose.ts";
 import type { Desired } from "../desired.ts";
 import type { Options } from "../flags/flag.ts";
 import { fitConfig } from "../heap.ts";
-import type { EventsState, KernelEvents } from "../kernel/events.ts";
 import type { Connection } from "../kubernetes/connect.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -14,10 +13,11 @@ import { type InputsOptions, openFileInputs } from "../sources/inputs.ts";
 import type { Snapshot } from "../sources/snapshot.ts";
 import { statusOf } from "../status/compose.ts";
 import { createRecord } from "../status/record.ts";
-import type { EventsStatus, Status } from "../status/status.ts";
+import type { Status } from "../status/status.ts";
 import { takeFirst } from "./first-config.ts";
 import { createHolderWatch } from "./holder-watch.ts";
 import type { InstanceLock } from "./instance-lock.ts";
+import { createKernelWatch } from "./kernel-watch.ts";
 import { createNudge } from "./nudge.ts";
 import { chooseUntilOneRuns } from "./patience.ts";
 import { counterReader } from "./read-counters.ts";
@@ -59,9 +59,9 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
   const record = createRecord(enabled, clock);
   metrics.rulesKnownBy(() => loop?.standings() ?? []);
   const holderWatch = lifecycle.use(createHolderWatch(clock, logger, () => loop?.hint()));
+  const kernelWatch = createKernelWatch({ options, clock, metrics, logger, loop: () => loop });
   let connection: Connection | undefined;
   let chosen: Choice | undefined;
-  let events: EventsStatus = { state: "none" };
   let loop: Loop | undefined;
   let startFailure: string | undefined;
 
@@ -111,36 +111,6 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
         if (isNew) logger.error({ err: error, reason: error.reason }, error.message);
       },
     });
-  }
-
-  /** Until the kernel's events come, and wherever they do not, drift is looked for. */
-  async function listen({ backend }: Choice): Promise<KernelEvents | undefined> {
-    if (options.once) return undefined;
-    const { listenToKernel } = await import("../kernel/events.ts");
-    const { masqChain: chain } = options;
-    const onHint: Parameters<typeof listenToKernel>[0]["onHint"] = (family, by) => loop?.hint(family, by);
-    const listening = await listenToKernel({ ...{ backend, chain, clock, onHint }, onState });
-    if (listening === undefined) return undefined;
-    events = { state: "starting" };
-    metrics.kernelEvents(backend.name, false);
-    return lifecycle.use(listening);
-  }
-
-  function onState(state: EventsState): void {
-    const backend = chosen?.backend.name ?? "";
-    metrics.kernelEvents(backend, state.up);
-    loop?.setDriftCheckInterval(state.up ? undefined : options.driftCheckInterval);
-    if (state.up) {
-      if (events.state === "down") logger.info({ backend }, "the kernel's events are back");
-      events = { state: "up" };
-      return;
-    }
-    const { why, retryInMs } = state;
-    if (events.state !== "down") {
-      const rest = { backend, why, retryInMs: Math.round(retryInMs) };
-      logger.warn(rest, "the kernel's events cannot be listened to; drift is looked for instead");
-    }
-    events = { state: "down", why };
   }
 
   function startLoop(choice: Choice, backend: Backend): Loop {
@@ -194,7 +164,8 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
       chosen = choice;
       narrator.onStarted();
       lifecycle.use({ [Symbol.asyncDispose]: async () => choice.backend.close?.() });
-      const listening = await listen(choice);
+      const listening = await kernelWatch.open(choice.backend);
+      if (listening !== undefined) lifecycle.use(listening);
       const started = startLoop(choice, listening?.backend ?? choice.backend);
       loop = started;
       lifecycle.use({ [Symbol.asyncDispose]: () => started.stop() });
@@ -223,7 +194,7 @@ export function createAgent({ options, enabled, metrics, logger, lifecycle, cloc
         startedAt,
         uptimeMs: clock.monotonic() - startedMonotonic,
         notReady: notReady(),
-        ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events } }),
+        ...(chosen && { backend: { choice: chosen, isProtected: protects(chosen), events: kernelWatch.status() } }),
         config: { ...wishes.status(), watches: connection?.inputs.watches() ?? [] },
         families: record.families(
           (family) => wishes.desired()?.policy[family]?.exempt.prefixes.length ?? 0,

@@ -35,7 +35,12 @@ export interface BackendStatus {
 }
 
 export type EventsStatus =
-  | { readonly state: "up" | "starting" | "none" }
+  | { readonly state: "starting" | "none" }
+  | {
+      readonly state: "up";
+      /** Memory in use by nft monitor; absent where that is not known. */
+      readonly residentBytes?: number;
+    }
   | { readonly state: "down"; readonly why: string };
 
 export interface ConfigStatus {

@@ -38,8 +38,10 @@ export function statusText(status: Status, paint: Paint): readonly string[] {
 
 function backendRows(backend: BackendStatus, paint: Paint): readonly (readonly string[])[] {
   const { name, variant, toolVersion, why, events } = backend;
+  const memory =
+    events.state === "up" && events.residentBytes !== undefined ? `, ${megabytes(events.residentBytes)}` : "";
   const told = {
-    up: "noticed by the kernel's events",
+    up: `noticed by the kernel's events (nft monitor${memory})`,
     starting: "noticed by looking, until the kernel's events come",
     none: "noticed by looking",
   };
@@ -136,6 +138,10 @@ function differenceLines({ subject, expected, found }: Difference, paint: Paint)
     ...(expected === undefined ? [] : [`      expected ${paint.good(expected)}  ${paint.faint(subject)}`]),
     ...(found === undefined ? [] : [`      found    ${paint.bad(found)}  ${paint.faint(subject)}`]),
   ];
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function duration(milliseconds: number): string {
