@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startServer } from "../src/server.ts";
 import { endpoint } from "./free-port.ts";
 import { rulesFile } from "./rules.ts";
 
@@ -34,7 +33,7 @@ export interface Notification {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-const tools = fileURLToPath(new URL("../../../.cache/monitoring-tools/root/usr/bin/", import.meta.url));
+const tools = fileURLToPath(new URL("../../../.cache/monitoring-tools/bin/", import.meta.url));
 
 export const promtool: string = `${tools}promtool`;
 
@@ -106,19 +105,23 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
       ],
     }),
   );
-  start(stack, "prometheus-alertmanager", directory, [
+  const start = (program: string, ...flags: readonly string[]) =>
+    stack.use(startServer([`${tools}${program}`, ...flags], { cwd: directory }));
+  const alertmanager = start(
+    "prometheus-alertmanager",
     `--config.file=${directory}/alertmanager.yaml`,
     `--storage.path=${directory}/alertmanager`,
     `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
     "--cluster.listen-address=",
-  ]);
-  start(stack, "prometheus", directory, [
+  );
+  const prometheus = start(
+    "prometheus",
     `--config.file=${directory}/prometheus.yaml`,
     `--storage.tsdb.path=${directory}/data`,
     `--web.listen-address=127.0.0.1:${prometheusPort}`,
-  ]);
-  await answers(`http://127.0.0.1:${prometheusPort}/-/ready`);
-  await answers(`http://127.0.0.1:${alertmanagerPort}/-/ready`);
+  );
+  await prometheus.ready(() => answers(prometheusPort));
+  await alertmanager.ready(() => answers(alertmanagerPort));
   const resources = stack.move();
 
   async function ask<T>(path: string, parameters: Record<string, string>): Promise<T> {
@@ -141,21 +144,6 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
   };
 }
 
-function start(stack: AsyncDisposableStack, program: string, cwd: string, words: readonly string[]): void {
-  const child = spawn(`${tools}${program}`, words, { cwd, stdio: "ignore" });
-  stack.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
-  });
-}
-
-async function answers(url: string): Promise<void> {
-  for (let tries = 0; tries < 150; tries++) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${url} is not ready after 15 s`);
+async function answers(port: number): Promise<boolean> {
+  return (await fetch(`http://127.0.0.1:${port}/-/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
 }
