@@ -4,6 +4,8 @@ import { once } from "node:events";
 /** A program that serves until it is disposed of. */
 export interface Server extends AsyncDisposable {
   readonly pid: number;
+  /** The last of what it wrote to stdout and stderr. */
+  output(): string;
   /**
    * Resolves when `isReady` says so; one that throws is not ready yet. Rejects after `withinMs`, and as soon as the
    * program has ended. The error has the exit code and the last lines of the program's output.
@@ -17,10 +19,14 @@ const shownLines = 20;
 /** What a program wrote before its end may arrive after its end; a child of its own may hold the pipe open for ever. */
 const lastOutputMs = 500;
 
-/** Starts a program whose output is kept and not shown. Disposal ends it by SIGKILL. */
+/**
+ * Starts a program whose output is kept and not shown. Disposal ends it by SIGKILL. Its stdin is a pipe without input,
+ * which ends with this process: a program that reads it can end then, too.
+ */
 export function startServer(command: readonly string[], options: { readonly cwd?: string } = {}): Server {
   const [file = "", ...words] = command;
-  const child = spawn(file, words, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(file, words, { ...options, stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.on("error", () => {});
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -45,6 +51,7 @@ export function startServer(command: readonly string[], options: { readonly cwd?
 
   return {
     pid: child.pid ?? 0,
+    output: () => output,
     async ready(isReady, withinMs = 15_000) {
       const end = ended.promise.then((how) => {
         throw failure(how);
