@@ -31,12 +31,21 @@ export function driftMetrics(registry: Registry): {
     registers,
   });
   const duration = new Histogram({
-    name: "ip_masq_agent_drift_repair_seconds",
+    name: "ip_masq_agent_drift_repair_duration_seconds",
     help: "Time from the first notice of drift to its repair.",
     labelNames: ["backend", "ip_family"],
     buckets: seconds,
     registers,
   });
+  // Without "duration" the name reads like a time of day. It goes after 0.2.
+  const deprecatedDuration = new Histogram({
+    name: "ip_masq_agent_drift_repair_seconds",
+    help: "Deprecated: the same as ip_masq_agent_drift_repair_duration_seconds.",
+    labelNames: ["backend", "ip_family"],
+    buckets: seconds,
+    registers,
+  });
+  const durations = [duration, deprecatedDuration];
   const conflicts = new Counter({
     name: "ip_masq_agent_drift_conflicts_total",
     help: "Repairs that something undoes again and again, each followed by a longer wait than the last.",
@@ -50,7 +59,7 @@ export function driftMetrics(registry: Registry): {
         for (const result of repairResults) repairs.inc({ backend, ip_family, result }, 0);
         standing.set({ backend, ip_family }, 0);
         conflicts.inc({ backend, ip_family }, 0);
-        duration.zero({ backend, ip_family });
+        for (const histogram of durations) histogram.zero({ backend, ip_family });
       }
     },
     onEvent(event) {
@@ -62,7 +71,9 @@ export function driftMetrics(registry: Registry): {
       if (event.type === "conflict" && event.state !== "over") conflicts.inc(labels);
       if (event.type !== "synced") return;
       if (event.repair) repairs.inc({ ...labels, result: event.repair.result });
-      if (event.repair?.result === "repaired") duration.observe(labels, event.repair.afterMs / 1000);
+      if (event.repair?.result === "repaired") {
+        for (const histogram of durations) histogram.observe(labels, event.repair.afterMs / 1000);
+      }
       if (event.result !== "failed") standing.set(labels, 0);
     },
   };

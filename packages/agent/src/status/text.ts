@@ -85,14 +85,15 @@ function familyLines(family: FamilyStatus, paint: Paint): readonly string[] {
     `syncs: ${syncs.in_sync} in sync, ${syncs.applied} applied, ${syncs.failed} failed`,
     `drift: ${driftDetected}${conflicts === 0 ? "" : paint.bad(`, conflicts: ${conflicts}`)}`,
   ].join("; ");
-  const packets = counters && [
-    `  first packets since the rules were written: ${counters.masqueradedPackets} masqueraded (${counters.masqueradedBytes} bytes), ${counters.exemptPackets} exempt`,
+  // The rules see the first packet of a connection only, so the kernel's packets are connections.
+  const connections = counters && [
+    `  new connections since the rules were written: ${counters.masqueradedPackets} masqueraded, ${counters.exemptPackets} exempt`,
   ];
   const rows = recent.toReversed().map(({ at, trigger, result, durationMs, summary, error }) => {
     const colour = result === "failed" ? paint.bad : result === "applied" ? paint.warn : paint.good;
     return [at, trigger, colour(result), `${durationMs.toFixed(1)} ms`, error ?? summary];
   });
-  return ["", `${paint.strong(family.family)}  ${counts}`, ...(packets ?? []), ...columns(rows, "  ")];
+  return ["", `${paint.strong(family.family)}  ${counts}`, ...(connections ?? []), ...columns(rows, "  ")];
 }
 
 function driftLines(
