@@ -31,6 +31,7 @@ export interface Series {
 export interface Notification {
   readonly status: "firing" | "resolved";
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 const tools = fileURLToPath(new URL("../../../.cache/monitoring-tools/bin/", import.meta.url));
@@ -48,13 +49,14 @@ export function noPrometheus(): string | undefined {
 export function hastened(rules: string): string {
   return rules
     .replaceAll(/\[(?:1h)\]/g, "[60s]")
-    .replaceAll(/\[(?:5|10|15)m\]/g, "[12s]")
-    .replaceAll(/for: \d+m/g, "for: 2s")
+    .replaceAll(/\[(?:3|5|10|15)m\]/g, "[12s]")
+    .replaceAll(/for: (\d+)m/g, (_, minutes: string) => `for: ${Math.min(Number(minutes), 6)}s`)
+    .replaceAll("offset 3m", "offset 3s")
     .replace("node:ip_masq_agent_sync_lag:seconds > 60", "node:ip_masq_agent_sync_lag:seconds > 3");
 }
 
-/** `targets`: host and port of each agent's metrics page. */
-export async function openMonitoring(targets: Readonly<Record<string, string>>): Promise<Monitoring> {
+/** `scrapeConfigs`: as in Prometheus' configuration. */
+export async function openMonitoring(scrapeConfigs: readonly object[]): Promise<Monitoring> {
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-monitoring-"));
   stack.defer(() => rm(directory, { recursive: true, force: true }));
@@ -66,7 +68,7 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
     });
     request.on("end", () => {
       const { alerts } = JSON.parse(body) as { alerts: readonly Notification[] };
-      notifications.push(...alerts.map(({ status, labels }) => ({ status, labels })));
+      notifications.push(...alerts.map(({ status, labels, annotations }) => ({ status, labels, annotations })));
       response.end();
     });
   });
@@ -85,15 +87,7 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
       global: { scrape_interval: "1s", evaluation_interval: "1s" },
       rule_files: ["rules.yaml"],
       alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }] },
-      scrape_configs: [
-        {
-          job_name: "ip-masq-agent",
-          static_configs: Object.entries(targets).map(([node, target]) => ({
-            targets: [target],
-            labels: { node, instance: node, cluster: "lab" },
-          })),
-        },
-      ],
+      scrape_configs: scrapeConfigs,
     }),
   );
   await file(
