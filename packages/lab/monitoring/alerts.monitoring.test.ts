@@ -171,6 +171,15 @@ describe.skipIf(reason !== undefined)("alerts, from real agents to a webhook", (
     await notified(from, "resolved", "IPMasqAgentConfigRejected");
   });
 
+  test("a config that is deleted, and restored", async () => {
+    const from = monitoring.notifications.length;
+    await rm(node("beta").file);
+    const description = await notified(from, "firing", "IPMasqAgentConfigMissing", { severity: "warning" });
+    expect(description).toMatch(/ Nodes: beta\.$/);
+    await writeFile(node("beta").file, usual);
+    await notified(from, "resolved", "IPMasqAgentConfigMissing");
+  });
+
   test("nodes that decide differently, and one that exempts everything", async () => {
     const from = monitoring.notifications.length;
     await writeFile(node("beta").file, "nonMasqueradeCIDRs: [0.0.0.0/0]\nresyncInterval: 1s\n");
