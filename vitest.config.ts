@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["packages/*/{src,test,cluster,monitoring}/**/*.test.ts"],
+          include: ["packages/*/{src,test,cluster,monitoring,demo}/**/*.test.ts"],
           exclude: [
             "**/*.cluster.test.ts",
             "**/*.monitoring.test.ts",

@@ -1,7 +1,7 @@
 // Renders the chart as `helm template` does: Go's text/template with sprig, `include`, `toYaml` and `.Files.Get`. For
 // tests on machines without helm; it knows what this chart uses, and no more.
 //
-//	go run main.go CHART NAMESPACE [VALUES.yaml…]
+//	go run main.go CHART NAMESPACE RELEASE [VALUES.yaml…]
 package main
 
 import (
@@ -27,16 +27,16 @@ func (f files) Get(name string) string {
 }
 
 func main() {
-	chart, namespace := os.Args[1], os.Args[2]
+	chart, namespace, release := os.Args[1], os.Args[2], os.Args[3]
 	values := read(filepath.Join(chart, "values.yaml"))
-	for _, file := range os.Args[3:] {
+	for _, file := range os.Args[4:] {
 		merge(values, read(file))
 	}
 	meta := read(filepath.Join(chart, "Chart.yaml"))
 	context := map[string]interface{}{
 		"Values":  values,
 		"Chart":   map[string]interface{}{"Name": meta["name"], "AppVersion": meta["appVersion"]},
-		"Release": map[string]interface{}{"Name": "ip-masq-agent", "Namespace": namespace},
+		"Release": map[string]interface{}{"Name": release, "Namespace": namespace},
 		"Files":   files{chart},
 	}
 

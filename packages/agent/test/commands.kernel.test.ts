@@ -252,6 +252,7 @@ describe("status and the pages behind it", () => {
       "1 table",
       "repaired after",
       "by nft (pid",
+      "new connections since the rules were written: 0 masqueraded, 0 exempt\n",
     ]) {
       expect(stdout).toContain(part);
     }

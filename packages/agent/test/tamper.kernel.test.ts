@@ -159,7 +159,7 @@ describe.each(names)("tampering with %s", (name) => {
     await expect.poll(async () => (await node.metrics()).get(syncs), { timeout: 10_000 }).toBeGreaterThan(at + 3);
     expect(await read()).toEqual(counters);
     expect(
-      (await node.metrics()).get('ip_masq_agent_masqueraded_packets_total{ip_family="IPv4"}'),
+      (await node.metrics()).get('ip_masq_agent_masqueraded_connections_total{ip_family="IPv4"}'),
     ).toBeGreaterThanOrEqual(20);
   });
 });

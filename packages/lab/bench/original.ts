@@ -1,6 +1,5 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import type { Lab } from "../src/index.ts";
+import { startServer } from "../src/server.ts";
 import { configOf } from "./config-volume.ts";
 import { until } from "./measure.ts";
 import { cpuOf, type Memory, memoryOf } from "./process.ts";
@@ -24,20 +23,18 @@ export async function measureOriginal(lab: Lab, binary: string, count: number): 
   ];
   for (const line of prepare) await must(lab, line.split(" "));
   await must(lab, ["tee", "/etc/config/ip-masq-agent"], configOf(count, "98.0.0.0/8", "1s"));
-  const [file = "", ...rest] = [...lab.launcher, binary];
   const started = performance.now();
-  const child = spawn(file, rest, { stdio: "ignore" });
-  try {
-    const startMs = await until(lab, lab.node.IPv4, started);
-    const pid = child.pid ?? 0;
-    const before = await cpuOf(pid);
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    return { startMs, resyncCpuMs: ((await cpuOf(pid)) - before) / seconds, memory: await memoryOf(pid) };
-  } finally {
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
-  }
+  await using original = startServer([...lab.launcher, binary]);
+  const { pid } = original;
+  let startMs = Number.NaN;
+  const masquerades = async () => {
+    startMs = await until(lab, lab.node.IPv4, started);
+    return true;
+  };
+  await original.ready(masquerades, 60_000);
+  const before = await cpuOf(pid);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  return { startMs, resyncCpuMs: ((await cpuOf(pid)) - before) / seconds, memory: await memoryOf(pid) };
 }
 
 async function must(lab: Lab, command: readonly string[], input?: string): Promise<void> {

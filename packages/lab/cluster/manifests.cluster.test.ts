@@ -22,6 +22,7 @@ const pairs = [
   ["overlays/azure", ["keep-config"], { azure: true, missingConfig: "keep" }],
   ["overlays/auto", ["events"], { events: on }],
   ["overlays/auto", ["exempt-pod-cidrs"], { exemptPodCIDRs: on }],
+  ["overlays/auto", ["podmonitor"], { podMonitor: on }],
   [
     "overlays/nftables",
     ["config-map", "events", "exempt-pod-cidrs", "keep-config"],
@@ -37,6 +38,45 @@ test.skipIf(kustomize !== undefined || helm !== undefined).each(pairs)(
     expect(parseDocuments(chart)).toEqual(parseDocuments(ours));
   },
 );
+
+test.skipIf(kustomize !== undefined || helm !== undefined)(
+  "another namespace and another release name change no label by which the rules find the agents",
+  async () => {
+    const ours = await kustomized("overlays/auto", image, ["podmonitor"], "masq");
+    const chart = await helmRendered({ ...base, podMonitor: on }, { name: "egress", namespace: "masq" });
+    expect(parseDocuments(chart)).toEqual(parseDocuments(ours));
+    expect(parseDocuments(chart).find(({ kind }) => kind === "PodMonitor")).toMatchObject({
+      metadata: { namespace: "masq" },
+      spec: { jobLabel: "k8s-app", selector: { matchLabels: { "k8s-app": "ip-masq-agent" } } },
+    });
+  },
+);
+
+test.skipIf(helm !== undefined)("the chart's PodMonitor takes labels, a node pool label and relabelings", async () => {
+  const relabelings = [{ targetLabel: "cluster", replacement: "east" }];
+  const podMonitor = {
+    ...on,
+    labels: { release: "monitoring" },
+    nodePoolLabel: "cloud.google.com/gke-nodepool",
+    relabelings,
+  };
+  const objects = parseDocuments(await helmRendered({ ...base, podMonitor }));
+  expect(objects.find(({ kind }) => kind === "PodMonitor")).toMatchObject({
+    metadata: { labels: { "k8s-app": "ip-masq-agent", release: "monitoring" } },
+    spec: {
+      attachMetadata: { node: true },
+      podMetricsEndpoints: [
+        {
+          relabelings: [
+            { sourceLabels: ["__meta_kubernetes_pod_node_name"], targetLabel: "node" },
+            { sourceLabels: ["__meta_kubernetes_node_label_cloud_google_com_gke_nodepool"], targetLabel: "nodepool" },
+            { targetLabel: "cluster", replacement: "east" },
+          ],
+        },
+      ],
+    },
+  });
+});
 
 test.skipIf(helm !== undefined)(
   "the chart makes a ConfigMap of its config, a PodMonitor and the admission policy where asked",

@@ -11,15 +11,20 @@ export interface Image {
   readonly tag: string;
 }
 
-/** A kustomization of ours as kubectl renders it, with this image, and with components of ours. */
-export async function kustomized(path: string, image: Image, components: readonly string[] = []): Promise<string> {
+/** A kustomization of ours as kubectl renders it, with this image and components of ours; moved to a namespace if given. */
+export async function kustomized(
+  path: string,
+  image: Image,
+  components: readonly string[] = [],
+  namespace?: string,
+): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-kustomize-"));
   try {
     const resource = relative(directory, here(`kubernetes/${path}`));
     const { name: newName, tag: newTag } = image;
     const images = [{ name: "ip-masq-agent", newName, newTag }];
     const more = components.map((name) => relative(directory, here(`kubernetes/components/${name}`)));
-    const kustomization = { resources: [resource], components: more, images };
+    const kustomization = { resources: [resource], components: more, images, ...(namespace && { namespace }) };
     await writeFile(join(directory, "kustomization.yaml"), JSON.stringify(kustomization));
     return await must(["kubectl", "kustomize", directory]);
   } finally {
@@ -38,15 +43,18 @@ export async function noKustomize(): Promise<string | undefined> {
   return Number.parseInt(minor, 10) >= 21 ? undefined : "kubectl is older than 1.21";
 }
 
-/** The chart rendered with these values, by helm, or by Go's templates and sprig, which helm is made of. */
-export async function helmRendered(values: object): Promise<string> {
+/** A release of the chart with these values, by helm, or by Go's templates and sprig, which helm is made of. */
+export async function helmRendered(
+  values: object,
+  release: { readonly name: string; readonly namespace: string } = { name: "ip-masq-agent", namespace: "kube-system" },
+): Promise<string> {
+  const { name, namespace } = release;
   const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-helm-"));
   try {
     const file = join(directory, "values.yaml");
     await writeFile(file, JSON.stringify(values));
     const chart = here("helm/ip-masq-agent");
-    if (await hasHelm())
-      return await must(["helm", "template", "ip-masq-agent", chart, "-n", "kube-system", "-f", file]);
+    if (await hasHelm()) return await must(["helm", "template", name, chart, "-n", namespace, "-f", file]);
     const go = [
       "env",
       "GO111MODULE=off",
@@ -54,7 +62,7 @@ export async function helmRendered(values: object): Promise<string> {
       `GOCACHE=${join(tmpdir(), "ip-masq-agent-go")}`,
       "go",
     ];
-    return await must([...go, "run", here("helm/render/main.go"), chart, "kube-system", file]);
+    return await must([...go, "run", here("helm/render/main.go"), chart, namespace, name, file]);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -43,7 +43,10 @@ export async function openOutside(cluster: Cluster): Promise<Outside> {
   const { stdin } = child;
   const arrivals: Arrival[] = [];
   const lines = createInterface({ input: child.stdout });
-  await once(lines, "line");
+  const ended = once(child, "exit").then(([code]) => {
+    throw new Error(`the receiver outside ended with exit code ${code}; its stderr is above`);
+  });
+  await Promise.race([once(lines, "line"), ended]);
   lines.on("line", (line) => {
     const [source = "", pod = "", target = ""] = line.split(" ");
     arrivals.push({ at: performance.now(), source, pod, target });
@@ -52,9 +55,9 @@ export async function openOutside(cluster: Cluster): Promise<Outside> {
     arrivals,
     since: (at) => arrivals.filter((arrival) => arrival.at >= at),
     async [Symbol.asyncDispose]() {
-      const ended = once(child, "exit");
+      const gone = once(child, "exit");
       stdin.end();
-      await ended;
+      await gone;
     },
   };
 }

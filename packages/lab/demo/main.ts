@@ -62,7 +62,7 @@ say(
     metrics
       .split("\n")
       .filter((line) =>
-        /^ip_masq_agent_(masqueraded_packets|exempt_packets|syncs|rule_drift_detected).* [1-9]/.test(line),
+        /^ip_masq_agent_(masqueraded_connections|exempt_connections|syncs|rule_drift_detected).* [1-9]/.test(line),
       )
       .join("\n"),
   ),

@@ -1,7 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { createConnection, createServer, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
+import { startServer } from "../src/server.ts";
 
 /** The agent's metrics page, opened to this machine's own loopback for as long as the demo runs. */
 export interface MetricsPage extends AsyncDisposable {
@@ -16,23 +15,20 @@ export async function openMetricsPage(
 ): Promise<MetricsPage> {
   const path = `${directory}/metrics.sock`;
   const script = fileURLToPath(new URL("relay.ts", import.meta.url));
-  const [file = "", ...rest] = [...launcher, process.execPath, script, path, `${port}`];
-  const relay = spawn(file, rest, { stdio: ["pipe", "pipe", "inherit"] });
-  await once(relay.stdout, "data");
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(startServer([...launcher, process.execPath, script, path, `${port}`]));
+  await relay.ready(async () => relay.output().includes("ready\n"));
   const server = createServer((client) => {
     const inside = createConnection(path);
     client.pipe(inside).pipe(client);
     for (const socket of [client, inside]) socket.on("error", () => socket.destroy());
   });
   const bound = await listen(server, port).catch(() => listen(server, 0));
+  stack.defer(() => void server.close());
+  const resources = stack.move();
   return {
     address: `http://127.0.0.1:${bound}/metrics`,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      const ended = once(relay, "exit");
-      relay.kill("SIGKILL");
-      await ended;
-    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
 

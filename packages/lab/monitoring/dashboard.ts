@@ -9,10 +9,15 @@ import {
 } from "@grafana/grafana-foundation-sdk/dashboard";
 import { heatmap, source, stat, stateTimeline, table, timeSeries } from "./panels.ts";
 
-/** Of every query: the clusters, nodes and backends that the variables choose; one cluster may have no label for it. */
-const nodes = 'job="ip-masq-agent", cluster=~"$cluster", instance=~"$node"';
+/**
+ * Of every query: what the variables choose. The job is a variable as in other dashboards, so that a scrape config with
+ * another name for it works here too. There may be no labels for cluster and node pool: their "all" is `.*`, which
+ * matches an absent label.
+ */
+const scope = 'job=~"$job", cluster=~"$cluster"';
+const nodes = `${scope}, nodepool=~"$nodepool", node=~"$node"`;
 const both = `${nodes}, backend=~"$backend"`;
-const one = 'job="ip-masq-agent", cluster=~"$cluster", instance="$one"';
+const one = `${scope}, node="$one"`;
 const hours = "[1h]";
 const rate = "[$__rate_interval]";
 
@@ -31,25 +36,12 @@ export function buildDashboard(): Dashboard {
         .targetBlank(true),
     )
     .withVariable(new DatasourceVariableBuilder("datasource").label("Data source").type("prometheus"))
-    .withVariable(
-      label("cluster", "Cluster", 'label_values(up{job="ip-masq-agent"}, cluster)')
-        .includeAll(true)
-        .allValue(".*")
-        .multi(true),
-    )
-    .withVariable(
-      label("node", "Node", "label_values(ip_masq_agent_build_info, instance)")
-        .includeAll(true)
-        .allValue(".*")
-        .multi(true),
-    )
-    .withVariable(
-      label("backend", "Backend", "label_values(ip_masq_agent_backend_info, backend)")
-        .includeAll(true)
-        .allValue(".*")
-        .multi(true),
-    )
-    .withVariable(label("one", "One node", "label_values(ip_masq_agent_build_info, instance)"))
+    .withVariable(several("job", "Job", "ip_masq_agent_build_info"))
+    .withVariable(several("cluster", "Cluster", 'ip_masq_agent_build_info{job=~"$job"}'))
+    .withVariable(several("nodepool", "Node pool", `ip_masq_agent_build_info{${scope}}`))
+    .withVariable(several("node", "Node", `ip_masq_agent_build_info{${scope}, nodepool=~"$nodepool"}`))
+    .withVariable(several("backend", "Backend", `ip_masq_agent_backend_info{${scope}}`))
+    .withVariable(choice("one", "One node", `label_values(ip_masq_agent_build_info{${scope}}, node)`))
     .withRow(new RowBuilder("Fleet"))
     .withPanel(
       stat({
@@ -69,8 +61,16 @@ export function buildDashboard(): Dashboard {
     )
     .withPanel(
       stat({
-        ...{ title: "Policies in force", width: 4, description: "One, where all nodes decide alike." },
-        queries: [{ expr: `count(count by (hash) (ip_masq_agent_config_info{${nodes}}))` }],
+        ...{
+          title: "Policies in force",
+          width: 4,
+          description: "One, where all nodes decide alike; of node pools that differ, the most in one pool.",
+        },
+        queries: [
+          {
+            expr: `max(count by (cluster, nodepool) (count by (cluster, nodepool, hash) (ip_masq_agent_config_info{${nodes}})))`,
+          },
+        ],
       }),
     )
     .withPanel(
@@ -107,7 +107,7 @@ export function buildDashboard(): Dashboard {
         ...{ title: "Repairs", width: 8, unit: "s", description: "From the first notice of drift to its repair." },
         queries: [
           {
-            expr: `sum by (le) (increase(ip_masq_agent_drift_repair_seconds_bucket{${both}}${rate}))`,
+            expr: `sum by (le) (increase(ip_masq_agent_drift_repair_duration_seconds_bucket{${both}}${rate}))`,
             legend: "{{le}}",
           },
         ],
@@ -142,7 +142,7 @@ export function buildDashboard(): Dashboard {
     .withPanel(
       stateTimeline({
         ...{ title: "By node", width: 8, description: "Nodes where rules differ from what was in force." },
-        queries: [{ expr: `max by (instance) (ip_masq_agent_rule_drift{${both}}) > bool 0`, legend: "{{instance}}" }],
+        queries: [{ expr: `max by (node) (ip_masq_agent_rule_drift{${both}}) > bool 0`, legend: "{{node}}" }],
       }),
     )
     .withPanel(
@@ -154,7 +154,7 @@ export function buildDashboard(): Dashboard {
         },
         queries: [
           {
-            expr: `topk(10, sum by (instance, backend) (increase(ip_masq_agent_rule_drift_detected_total{${both}}${hours})))`,
+            expr: `topk(10, sum by (node, backend) (increase(ip_masq_agent_rule_drift_detected_total{${both}}${hours})))`,
           },
         ],
       }),
@@ -163,15 +163,15 @@ export function buildDashboard(): Dashboard {
     .withPanel(
       timeSeries({
         ...{
-          title: "New flows masqueraded",
+          title: "New connections masqueraded",
           width: 12,
-          unit: "pps",
-          description: "First packets that were given the node's address.",
+          unit: "cps",
+          description: "Connections that were given the node's address. NAT sees their first packet only.",
         },
         queries: [
           {
-            expr: `sum by (instance) (rate(ip_masq_agent_masqueraded_packets_total{${nodes}}${rate}))`,
-            legend: "{{instance}}",
+            expr: `sum by (node) (rate(ip_masq_agent_masqueraded_connections_total{${nodes}}${rate}))`,
+            legend: "{{node}}",
           },
         ],
       }),
@@ -179,15 +179,15 @@ export function buildDashboard(): Dashboard {
     .withPanel(
       timeSeries({
         ...{
-          title: "New flows exempt",
+          title: "New connections exempt",
           width: 12,
-          unit: "pps",
-          description: "First packets that kept the pod's address.",
+          unit: "cps",
+          description: "Connections that kept the pod's address.",
         },
         queries: [
           {
-            expr: `sum by (instance) (rate(ip_masq_agent_exempt_packets_total{${nodes}}${rate}))`,
-            legend: "{{instance}}",
+            expr: `sum by (node) (rate(ip_masq_agent_exempt_connections_total{${nodes}}${rate}))`,
+            legend: "{{node}}",
           },
         ],
       }),
@@ -225,7 +225,12 @@ export function buildDashboard(): Dashboard {
     .build();
 }
 
-function label(name: string, title: string, query: string): QueryVariableBuilder {
+/** A variable of which several values, or all, may be chosen. */
+function several(name: string, title: string, series: string, label = name): QueryVariableBuilder {
+  return choice(name, title, `label_values(${series}, ${label})`).includeAll(true).allValue(".*").multi(true);
+}
+
+function choice(name: string, title: string, query: string): QueryVariableBuilder {
   return new QueryVariableBuilder(name)
     .label(title)
     .datasource(source)

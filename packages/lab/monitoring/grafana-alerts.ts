@@ -44,7 +44,17 @@ function provisioned({ alert, expr, for: pending = "0s", labels, annotations }: 
     for: pending,
     labels: { ...labels },
     annotations: Object.fromEntries(
-      Object.entries(annotations).map(([name, text]) => [name, text.replaceAll("$value", "$values.A.Value")]),
+      Object.entries(annotations).map(([name, text]) => [
+        name,
+        withoutQueries(text).replaceAll("$value", "$values.A.Value"),
+      ]),
     ),
   };
+}
+
+/** Grafana's templates cannot query: the number of all nodes and the names of some are left out. */
+function withoutQueries(text: string): string {
+  return text
+    .replaceAll(/\{\{ range query \([^)]*\) \}\} of \{\{ \.Value \}\}\{\{ end \}\}/g, "")
+    .replace(/ Nodes:\{\{ range query .*$/s, "");
 }

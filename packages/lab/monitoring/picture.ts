@@ -16,15 +16,23 @@ interface Drawn {
   readonly series: readonly { readonly name: string; readonly points: readonly (readonly [number, number])[] }[];
 }
 
+/** Values of the dashboard's variables by name. */
+type Variables = Readonly<Record<string, string>>;
+
 /** Seconds that the picture looks back. */
 const span = 180;
 
 /** Draws the dashboard's panels from a Prometheus' data: a page of our own in a browser, in the places that Grafana gives them. */
-export async function drawDashboard(monitoring: Monitoring, file: string, browser: string): Promise<void> {
+export async function drawDashboard(
+  monitoring: Monitoring,
+  file: string,
+  browser: string,
+  variables: Variables,
+): Promise<void> {
   const rows: (string | Drawn)[] = [];
   for (const panel of buildDashboard().panels ?? []) {
-    if (panel.type === "row") rows.push((panel.title ?? "").replace("$one", "beta"));
-    else if ("targets" in panel) rows.push(await drawn(monitoring, panel));
+    if (panel.type === "row") rows.push((panel.title ?? "").replace("$one", variables["one"] ?? ""));
+    else if ("targets" in panel) rows.push(await drawn(monitoring, panel, variables));
   }
   const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-picture-"));
   try {
@@ -45,12 +53,12 @@ export async function drawDashboard(monitoring: Monitoring, file: string, browse
 
 type Panel = Extract<NonNullable<ReturnType<typeof buildDashboard>["panels"]>[number], { targets?: unknown }>;
 
-async function drawn(monitoring: Monitoring, panel: Panel): Promise<Drawn> {
+async function drawn(monitoring: Monitoring, panel: Panel, variables: Variables): Promise<Drawn> {
   const series: Drawn["series"][number][] = [];
   for (const target of panel.targets ?? []) {
     if (!("expr" in target) || typeof target.expr !== "string") continue;
     const legend = "legendFormat" in target && typeof target.legendFormat === "string" ? target.legendFormat : "";
-    for (const one of await monitoring.range(filled(target.expr), span))
+    for (const one of await monitoring.range(filled(target.expr, variables), span))
       series.push({ name: nameOf(one, legend), points: pointsOf(one) });
   }
   return {
@@ -62,19 +70,15 @@ async function drawn(monitoring: Monitoring, panel: Panel): Promise<Drawn> {
   };
 }
 
-/** The expression with the variables as a reader would have them. */
-export function filled(expr: string): string {
-  return expr
-    .replaceAll("$cluster", ".*")
-    .replaceAll("$node", ".*")
-    .replaceAll("$backend", ".*")
-    .replaceAll("$one", "beta")
-    .replaceAll("$__rate_interval", "10s");
+/** The expression with the variables as a reader would have them: those that are given, all of the others. */
+export function filled(expr: string, variables: Variables): string {
+  const values: Variables = { __rate_interval: "10s", ...variables };
+  return expr.replaceAll(/\$(\w+)/g, (_, name: string) => values[name] ?? ".*");
 }
 
 function nameOf({ metric }: Series, legend: string): string {
   if (legend !== "") return legend.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => metric[name] ?? "");
-  const { __name__, job, cluster, ...rest } = metric;
+  const { __name__, job, cluster, namespace, container, endpoint, instance, ...rest } = metric;
   return Object.values(rest).join(" ") || (__name__ ?? "");
 }
 

@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startServer } from "../src/server.ts";
 import { endpoint } from "./free-port.ts";
 import { rulesFile } from "./rules.ts";
 
@@ -32,9 +31,10 @@ export interface Series {
 export interface Notification {
   readonly status: "firing" | "resolved";
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
-const tools = fileURLToPath(new URL("../../../.cache/monitoring-tools/root/usr/bin/", import.meta.url));
+const tools = fileURLToPath(new URL("../../../.cache/monitoring-tools/bin/", import.meta.url));
 
 export const promtool: string = `${tools}promtool`;
 
@@ -49,13 +49,14 @@ export function noPrometheus(): string | undefined {
 export function hastened(rules: string): string {
   return rules
     .replaceAll(/\[(?:1h)\]/g, "[60s]")
-    .replaceAll(/\[(?:5|10|15)m\]/g, "[12s]")
-    .replaceAll(/for: \d+m/g, "for: 2s")
+    .replaceAll(/\[(?:3|5|10|15)m\]/g, "[12s]")
+    .replaceAll(/for: (\d+)m/g, (_, minutes: string) => `for: ${Math.min(Number(minutes), 6)}s`)
+    .replaceAll("offset 3m", "offset 3s")
     .replace("node:ip_masq_agent_sync_lag:seconds > 60", "node:ip_masq_agent_sync_lag:seconds > 3");
 }
 
-/** `targets`: host and port of each agent's metrics page. */
-export async function openMonitoring(targets: Readonly<Record<string, string>>): Promise<Monitoring> {
+/** `scrapeConfigs`: as in Prometheus' configuration. */
+export async function openMonitoring(scrapeConfigs: readonly object[]): Promise<Monitoring> {
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "ip-masq-agent-monitoring-"));
   stack.defer(() => rm(directory, { recursive: true, force: true }));
@@ -67,7 +68,7 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
     });
     request.on("end", () => {
       const { alerts } = JSON.parse(body) as { alerts: readonly Notification[] };
-      notifications.push(...alerts.map(({ status, labels }) => ({ status, labels })));
+      notifications.push(...alerts.map(({ status, labels, annotations }) => ({ status, labels, annotations })));
       response.end();
     });
   });
@@ -86,15 +87,7 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
       global: { scrape_interval: "1s", evaluation_interval: "1s" },
       rule_files: ["rules.yaml"],
       alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }] },
-      scrape_configs: [
-        {
-          job_name: "ip-masq-agent",
-          static_configs: Object.entries(targets).map(([node, target]) => ({
-            targets: [target],
-            labels: { node, instance: node, cluster: "lab" },
-          })),
-        },
-      ],
+      scrape_configs: scrapeConfigs,
     }),
   );
   await file(
@@ -106,19 +99,23 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
       ],
     }),
   );
-  start(stack, "prometheus-alertmanager", directory, [
+  const start = (program: string, ...flags: readonly string[]) =>
+    stack.use(startServer([`${tools}${program}`, ...flags], { cwd: directory }));
+  const alertmanager = start(
+    "prometheus-alertmanager",
     `--config.file=${directory}/alertmanager.yaml`,
     `--storage.path=${directory}/alertmanager`,
     `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
     "--cluster.listen-address=",
-  ]);
-  start(stack, "prometheus", directory, [
+  );
+  const prometheus = start(
+    "prometheus",
     `--config.file=${directory}/prometheus.yaml`,
     `--storage.tsdb.path=${directory}/data`,
     `--web.listen-address=127.0.0.1:${prometheusPort}`,
-  ]);
-  await answers(`http://127.0.0.1:${prometheusPort}/-/ready`);
-  await answers(`http://127.0.0.1:${alertmanagerPort}/-/ready`);
+  );
+  await prometheus.ready(() => answers(prometheusPort));
+  await alertmanager.ready(() => answers(alertmanagerPort));
   const resources = stack.move();
 
   async function ask<T>(path: string, parameters: Record<string, string>): Promise<T> {
@@ -141,21 +138,6 @@ export async function openMonitoring(targets: Readonly<Record<string, string>>):
   };
 }
 
-function start(stack: AsyncDisposableStack, program: string, cwd: string, words: readonly string[]): void {
-  const child = spawn(`${tools}${program}`, words, { cwd, stdio: "ignore" });
-  stack.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
-  });
-}
-
-async function answers(url: string): Promise<void> {
-  for (let tries = 0; tries < 150; tries++) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${url} is not ready after 15 s`);
+async function answers(port: number): Promise<boolean> {
+  return (await fetch(`http://127.0.0.1:${port}/-/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
 }

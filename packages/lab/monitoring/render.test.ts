@@ -9,6 +9,12 @@ test("what is made of the rules and of the dashboard's code is current", async (
   for (const [path, text] of Object.entries(await rendered())) expect(readFileSync(deploy(path), "utf8")).toBe(text);
 });
 
+test("Grafana's alerts ask for nothing that its templates do not have", async () => {
+  const text = (await rendered())["grafana/alerting.yaml"] ?? "";
+  expect(text).toContain("{{ $values.A.Value }} nodes.");
+  expect(text).not.toMatch(/range query|\$value\b/);
+});
+
 test("every alert has a severity, words, and a page that says what to do", async () => {
   const index = readFileSync(deploy("../docs/runbooks/README.md"), "utf8");
   for (const { alert, labels, annotations } of alertsOf(await readRules())) {
@@ -27,6 +33,6 @@ test("every alert has a severity, words, and a page that says what to do", async
     ]) {
       expect(text).toContain(part);
     }
-    expect(index).toContain(`[${alert}](${alert}.md)`);
+    expect(index).toContain(`[${alert}](${alert}.md) | ${labels["severity"]} |`);
   }
 });

@@ -4,13 +4,16 @@ import { buildDashboard } from "./dashboard.ts";
 import { grafanaAlerts } from "./grafana-alerts.ts";
 import { type RuleFile, readRules } from "./rules.ts";
 
+const forGrafana = `# The data source needs the recording rules of that file: its first group, in Prometheus or in Mimir's ruler.
+`;
+
 /** What is made of the rules and of the dashboard's code, by its path in deploy/. */
 export async function rendered(): Promise<Readonly<Record<string, string>>> {
   const rules = await readRules();
   const made = (from: string) => `# Made from ${from} by pnpm docs.\n`;
   return {
     "grafana/dashboard.json": `${JSON.stringify(buildDashboard(), undefined, 2)}\n`,
-    "grafana/alerting.yaml": made("deploy/prometheus/rules.yaml") + yaml(grafanaAlerts(rules)),
+    "grafana/alerting.yaml": made("deploy/prometheus/rules.yaml") + forGrafana + yaml(grafanaAlerts(rules)),
     "prometheus/prometheusrule.yaml": made("deploy/prometheus/rules.yaml") + yaml(prometheusRule(rules)),
   };
 }

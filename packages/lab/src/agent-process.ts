@@ -30,6 +30,11 @@ export function startAgent(
   const child = spawn(file, rest, { stdio: ["ignore", "ignore", "pipe"] });
   const log: LogLine[] = [];
   const waiting = new Set<() => void>();
+  // Of both events the later one: what it wrote last has been read by then.
+  let closed = false;
+  child.once("close", () => {
+    closed = true;
+  });
   createInterface({ input: child.stderr }).on("line", (text) => {
     log.push(parse(text));
     for (const look of waiting) look();
@@ -45,17 +50,18 @@ export function startAgent(
       };
       const fail = (why: string) => () =>
         reject(new Error(`the agent ${why}; it said:\n${log.map((line) => JSON.stringify(line)).join("\n")}`));
-      const onExit = fail("ended");
+      const onEnd = () => fail(`ended with ${child.signalCode ?? `exit code ${child.exitCode}`}`)();
       const timer = setTimeout(fail(`did not say in ${withinMs / 1000} s what was waited for`), withinMs);
-      child.once("exit", onExit);
+      child.once("close", onEnd);
       waiting.add(look);
       look();
+      if (closed) onEnd();
       try {
         return await promise;
       } finally {
         clearTimeout(timer);
         waiting.delete(look);
-        child.off("exit", onExit);
+        child.off("close", onEnd);
       }
     },
     async [Symbol.asyncDispose]() {

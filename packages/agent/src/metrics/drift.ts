@@ -40,12 +40,21 @@ export function driftMetrics(
     registers,
   });
   const duration = new Histogram({
-    name: "ip_masq_agent_drift_repair_seconds",
+    name: "ip_masq_agent_drift_repair_duration_seconds",
     help: "Time from the first notice of drift to its repair.",
     labelNames: ["backend", "ip_family"],
     buckets: seconds,
     registers,
   });
+  // Without "duration" the name reads like a time of day. It goes after 0.2.
+  const deprecatedDuration = new Histogram({
+    name: "ip_masq_agent_drift_repair_seconds",
+    help: "Deprecated: the same as ip_masq_agent_drift_repair_duration_seconds.",
+    labelNames: ["backend", "ip_family"],
+    buckets: seconds,
+    registers,
+  });
+  const durations = [duration, deprecatedDuration];
   const conflicts = new Counter({
     name: "ip_masq_agent_drift_conflicts_total",
     help: "Repairs that another program undid, while a conflict lasted.",
@@ -70,7 +79,7 @@ export function driftMetrics(
         standing.set({ backend, ip_family }, 0);
         conflicts.inc({ backend, ip_family }, 0);
         lasting.set({ backend, ip_family }, 0);
-        duration.zero({ backend, ip_family });
+        for (const histogram of durations) histogram.zero({ backend, ip_family });
       }
     },
     onEvent(event) {
@@ -81,7 +90,9 @@ export function driftMetrics(
       if (event.type === "conflict" && event.state !== "over") conflicts.inc(labels);
       if (event.type !== "synced") return;
       if (event.repair) repairs.inc({ ...labels, result: event.repair.result });
-      if (event.repair?.result === "repaired") duration.observe(labels, event.repair.afterMs / 1000);
+      if (event.repair?.result === "repaired") {
+        for (const histogram of durations) histogram.observe(labels, event.repair.afterMs / 1000);
+      }
     },
   };
 }

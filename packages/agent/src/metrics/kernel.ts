@@ -23,21 +23,34 @@ export function kernelMetrics(
 } {
   const registers = [registry];
   const labelNames = ["ip_family"];
+  const masqueraded = new Counter({
+    name: "ip_masq_agent_masqueraded_connections_total",
+    help: "New connections that were given the node's address, as the kernel counted them.",
+    labelNames,
+    registers,
+  });
+  const exempt = new Counter({
+    name: "ip_masq_agent_exempt_connections_total",
+    help: "New connections to exempt destinations, as the kernel counted them.",
+    labelNames,
+    registers,
+  });
+  // NAT rules see the first packet of a connection only: these three promise more than they count. They go after 0.2.
   const packets = new Counter({
     name: "ip_masq_agent_masqueraded_packets_total",
-    help: "First packets of flows that were given the node's address, as the kernel counted them.",
+    help: "Deprecated: the same as ip_masq_agent_masqueraded_connections_total.",
     labelNames,
     registers,
   });
   const bytes = new Counter({
     name: "ip_masq_agent_masqueraded_bytes_total",
-    help: "Bytes of first packets of flows that were given the node's address, as the kernel counted them.",
+    help: "Deprecated: bytes of the first packet of each masqueraded connection, not the connections' traffic.",
     labelNames,
     registers,
   });
-  const exempt = new Counter({
+  const exemptPackets = new Counter({
     name: "ip_masq_agent_exempt_packets_total",
-    help: "First packets of flows to exempt destinations, as the kernel counted them.",
+    help: "Deprecated: the same as ip_masq_agent_exempt_connections_total.",
     labelNames,
     registers,
   });
@@ -47,6 +60,7 @@ export function kernelMetrics(
     labelNames,
     registers,
   });
+  const all = [masqueraded, exempt, packets, bytes, exemptPackets];
   const last = new Map<Family, Reading>();
   let sources: readonly Source[] = [];
 
@@ -61,9 +75,11 @@ export function kernelMetrics(
     last.set(family, reading);
     const labels = { ip_family: family };
     const [then, now] = [before?.counters, reading.counters];
-    packets.inc(labels, increase(then?.masqueradedPackets, now.masqueradedPackets));
+    const connections = increase(then?.masqueradedPackets, now.masqueradedPackets);
+    const exempted = increase(then?.exemptPackets, now.exemptPackets);
+    for (const counter of [masqueraded, packets]) counter.inc(labels, connections);
+    for (const counter of [exempt, exemptPackets]) counter.inc(labels, exempted);
     bytes.inc(labels, increase(then?.masqueradedBytes, now.masqueradedBytes));
-    exempt.inc(labels, increase(then?.exemptPackets, now.exemptPackets));
   }
 
   async function read(source: Source): Promise<void> {
@@ -88,7 +104,7 @@ export function kernelMetrics(
       sources = families.map((family) => ({
         ...{ family, read: readCounters, triedAt: Number.NEGATIVE_INFINITY, running: undefined },
       }));
-      for (const ip_family of families) for (const counter of [packets, bytes, exempt]) counter.inc({ ip_family }, 0);
+      for (const ip_family of families) for (const counter of all) counter.inc({ ip_family }, 0);
     },
     onEvent(event) {
       if (event.type !== "synced") return;

@@ -24,6 +24,7 @@ const table: readonly (readonly [string, string, string])[] = [
   ["rule_drift_detected_total", "counter", "backend,ip_family,kind"],
   ["rule_drift", "gauge", "backend,ip_family"],
   ["drift_repairs_total", "counter", "backend,ip_family,result"],
+  ["drift_repair_duration_seconds", "histogram", "backend,ip_family"],
   ["drift_repair_seconds", "histogram", "backend,ip_family"],
   ["drift_conflicts_total", "counter", "backend,ip_family"],
   ["drift_conflict", "gauge", "backend,ip_family"],
@@ -42,10 +43,20 @@ const table: readonly (readonly [string, string, string])[] = [
   ["api_watch_up", "gauge", "resource"],
   ["api_failures_total", "counter", "resource,reason"],
   ["build_info", "gauge", "version,commit,node_version"],
+  ["masqueraded_connections_total", "counter", "ip_family"],
+  ["exempt_connections_total", "counter", "ip_family"],
   ["masqueraded_packets_total", "counter", "ip_family"],
   ["masqueraded_bytes_total", "counter", "ip_family"],
   ["exempt_packets_total", "counter", "ip_family"],
   ["kernel_counters_age_seconds", "gauge", "ip_family"],
+];
+
+/** Old names that are served beside the new ones for one version, and the new names; undefined: nothing in their place. */
+const deprecated: readonly (readonly [old: string, current: string | undefined])[] = [
+  ["drift_repair_seconds", "drift_repair_duration_seconds"],
+  ["masqueraded_packets_total", "masqueraded_connections_total"],
+  ["exempt_packets_total", "exempt_connections_total"],
+  ["masqueraded_bytes_total", undefined],
 ];
 
 const build = { version: "1.2.3", commit: "abc", nodeVersion: "v24" };
@@ -80,6 +91,17 @@ describe("the table", () => {
       .describe()
       .map(({ name, type, labels }) => [name.replace("ip_masq_agent_", ""), type, labels.join(",")]);
     expect(found.toSorted()).toEqual(table.map((row) => [...row]).toSorted());
+  });
+
+  test("a deprecated metric says so first, and what to use in its place", () => {
+    const described = createMetrics(build, ["IPv4"], systemClock).describe();
+    const found = described
+      .filter(({ help }) => help.startsWith("Deprecated:"))
+      .map(({ name, help }) => [
+        name.replace("ip_masq_agent_", ""),
+        /the same as ip_masq_agent_(\w+)\./.exec(help)?.[1],
+      ]);
+    expect(found.toSorted()).toEqual(deprecated.map((row) => [...row]).toSorted());
   });
 
   test("docs/metrics.md is made from it", async () => {
@@ -132,7 +154,8 @@ describe("events", () => {
     expect(found.get(`drift_conflict{${labels}}`)).toBe(1);
     expect(found.get(`drift_repairs_total{${labels},result="failed"}`)).toBe(1);
     expect(found.get(`drift_repairs_total{${labels},result="repaired"}`)).toBe(1);
-    expect(found.get(`drift_repair_seconds_sum{${labels}}`)).toBeCloseTo(0.02);
+    for (const name of ["drift_repair_duration_seconds", "drift_repair_seconds"])
+      expect(found.get(`${name}_sum{${labels}}`)).toBeCloseTo(0.02);
     expect(found.get('sync_last_success_timestamp_seconds{ip_family="IPv4"}')).toBe(5);
     // OpenMetrics has the same, asked for anew.
     known = {};
@@ -149,7 +172,7 @@ describe("events", () => {
 });
 
 describe("the kernel's counters", () => {
-  const masqueraded = 'masqueraded_packets_total{ip_family="IPv4"}';
+  const masqueraded = 'masqueraded_connections_total{ip_family="IPv4"}';
   const ageOf = (family: string) => `kernel_counters_age_seconds{ip_family="${family}"}`;
   const reading = (masqueradedPackets: number, startedAt = 0, endedAt = startedAt): Reading => ({
     ...{ counters: { ...zero, masqueradedPackets }, startedAt, endedAt },
@@ -165,7 +188,9 @@ describe("the kernel's counters", () => {
     const { metrics } = atRest();
     for (const [at, count] of [10, 15, 15, 2, 4].entries())
       metrics.onEvent(synced({ readings: [reading(count, at * 10, at * 10 + 5)] }));
-    expect((await series(metrics)).get(masqueraded)).toBe(19);
+    const found = await series(metrics);
+    for (const name of ["masqueraded_connections_total", "masqueraded_packets_total"])
+      expect(found.get(`${name}{ip_family="IPv4"}`)).toBe(19);
   });
 
   test.each([

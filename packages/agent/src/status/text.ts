@@ -95,8 +95,9 @@ function familyLines(family: FamilyStatus, paint: Paint): readonly string[] {
     `syncs: ${syncs.in_sync} in sync, ${syncs.applied} applied, ${syncs.failed} failed`,
     `drift: ${driftDetected}${conflicts === 0 ? "" : paint.bad(`, conflicts: ${conflicts}`)}`,
   ].join("; ");
-  const packets = counters && [
-    `  first packets since the rules were written: ${counters.masqueradedPackets} masqueraded (${counters.masqueradedBytes} bytes), ${counters.exemptPackets} exempt`,
+  // The rules see the first packet of a connection only, so the kernel's packets are connections.
+  const connections = counters && [
+    `  new connections since the rules were written: ${counters.masqueradedPackets} masqueraded, ${counters.exemptPackets} exempt`,
   ];
   const rows = recent.toReversed().map(({ at, trigger, result, durationMs, summary, error }) => {
     const colour = result === "failed" ? paint.bad : result === "applied" ? paint.warn : paint.good;
@@ -107,7 +108,7 @@ function familyLines(family: FamilyStatus, paint: Paint): readonly string[] {
     "",
     `${paint.strong(family.family)}  ${counts}`,
     ...(contest ?? []),
-    ...(packets ?? []),
+    ...(connections ?? []),
     ...columns(rows, "  "),
   ];
 }
