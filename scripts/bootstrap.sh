@@ -31,9 +31,11 @@ if [ ${#missing[@]} -gt 0 ]; then
     "install these packages with the machine's own package manager"
   say "installing Debian packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
+  # A new machine may be upgrading itself at this moment.
+  install=(apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}")
+  "${install[@]}" >/dev/null 2>&1 || {
     apt-get update -qq >&2 || say "warning: apt-get update had problems; trying all the same"
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+    "${install[@]}" >&2 ||
       fail "apt-get could not install ${missing[*]}" "install them by hand, then run this again"
   }
 fi

@@ -14,4 +14,8 @@ fi
 "${PNPM[@]}" --silent build >&2
 report=()
 [ -z "${REPORT_DIR:-}" ] || report=(--reporter=default --reporter=json "--outputFile.json=$REPORT_DIR/cluster.json")
-exec vitest run --project cluster "${report[@]}" "$@"
+. scripts/leftovers.sh
+status=0
+vitest run --project cluster "${report[@]}" "$@" || status=1
+end_leftovers "the group of tests cluster" || status=1
+exit "$status"

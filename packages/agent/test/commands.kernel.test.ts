@@ -49,8 +49,8 @@ async function startedWith(backend: string, ...flags: readonly string[]): Promis
   const running = node.startWith(prefix, ...all);
   await running.line(({ msg, family }) => msg.startsWith("rules") && family === "IPv4");
   await running.line(({ msg, family }) => msg.startsWith("rules") && family === "IPv6");
-  // What is looked at from here on is the kernel, and nobody mends it.
-  running.child.kill("SIGKILL");
+  // What is read from here on is the kernel, and nobody repairs it. Rules stay when an agent ends; its children do not.
+  await running[Symbol.asyncDispose]();
 }
 
 const combinations = toolchains().flatMap((toolchain) =>

@@ -232,8 +232,8 @@ describe("doctor on a real node", () => {
     const { code, troubles } = await doctor();
     expect(code).toBe(1);
     expect(troubles.join("\n")).toContain("error agents 2 run on this node: ip-masq-agent (pid ");
-    first.child.kill("SIGKILL");
-    second.child.kill("SIGKILL");
+    await first[Symbol.asyncDispose]();
+    await second[Symbol.asyncDispose]();
     await expect
       .poll(async () => (await doctor()).troubles.join())
       .toContain("error rules IPv4: rules of nftables and iptables-nft at once");

@@ -249,7 +249,7 @@ describe("starting, stopping and failing", () => {
     await mkdir(tools);
     await writeFile(
       join(tools, "nft"),
-      '#!/bin/sh\ncase "$*" in -V) echo "nftables v1.0.6"; echo "json: yes";; *check*) ;; *) sleep 30;; esac\n',
+      '#!/bin/sh\ncase "$*" in -V) echo "nftables v1.0.6"; echo "json: yes";; *check*) ;; *) exec sleep 30;; esac\n',
       { mode: 0o755 },
     );
     await using agent = startAgent(
