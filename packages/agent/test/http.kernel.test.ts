@@ -111,12 +111,14 @@ describe("while a pod does what it can, probes are answered, rules repaired, and
     const repairs: number[] = [];
     const [health, own, prometheus] = await Promise.all([
       ask(node.lab.spaces.node, "127.0.0.1", "/healthz", 50),
-      ask(node.lab.spaces.node, addresses.IPv4.node, "/readyz", 50),
+      // Not /readyz, which says by design that another program changes our rules again and again.
+      ask(node.lab.spaces.node, addresses.IPv4.node, "/healthz", 50),
       ask(node.lab.spaces.outside, addresses.IPv4.node, "/metrics", 10, 400),
       (async () => {
-        for (let n = 0; n < 10; n++) {
+        // Not faster than the pace of repairs in a conflict, which is not what is measured here.
+        for (let n = 0; n < 5; n++) {
           repairs.push(await repairMs());
-          await rest(200);
+          await rest(1_000);
         }
       })(),
     ]);
@@ -168,7 +170,7 @@ async function connects(from: Namespace, host: string): Promise<string> {
   return (await from.run([process.execPath, "-e", script, host])).stdout;
 }
 
-test("the port cannot be shared by a process of another user, and a second agent is told that it is taken", async () => {
+test("the port cannot be shared by a process of another user, and a second agent waits for the first", async () => {
   await startAgent();
   const script = `
     const server = require("node:net").createServer();
@@ -180,7 +182,7 @@ test("the port cannot be shared by a process of another user, and a second agent
     expect(await bind(host, "setpriv", "--reuid=65534", "--clear-groups")).toBe("EADDRINUSE");
   }
   const second = node.start("--backend=nftables", everywhere);
-  expect((await second.line(({ level }) => level === "error")).msg).toContain(`:${port} is taken by another process`);
+  expect((await second.line(({ level }) => level === "error")).msg).toContain("another ip-masq-agent");
 });
 
 test("a tool that hangs holds up /metrics for a second, and the age of the counters tells of it", async () => {

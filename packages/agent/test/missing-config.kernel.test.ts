@@ -154,6 +154,8 @@ test("--missing-config=fail: a start without a config writes nothing, also at th
   await agent.line(({ level, msg }) => level === "warn" && msg.includes("until there is a config"));
   expect((await node.get("/readyz")).status).toBe(503);
   expect(await tables()).toBe("");
+  // Beside an agent that runs, --once would be refused for that.
+  await agent[Symbol.asyncDispose]();
   const once = await run("--once", "--backend=nftables", "--missing-config=fail");
   expect(once.exitCode).toBe(1);
   expect(once.stderr).toContain("/etc/config/ip-masq-agent: does not exist");

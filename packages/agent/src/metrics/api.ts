@@ -10,7 +10,7 @@ export function apiMetrics(registry: Registry): {
   const registers = [registry];
   const up = new Gauge({
     name: "ip_masq_agent_api_watch_up",
-    help: "1 while the object is watched through the API, 0 while the last good or cached one is in use; none without --config-map and --exempt-pod-cidrs.",
+    help: "1 while the object is watched through the API, 0 while the last good or cached one is in use.",
     labelNames: ["resource"],
     registers,
   });

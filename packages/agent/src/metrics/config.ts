@@ -21,7 +21,7 @@ export function configMetrics(registry: Registry): {
   });
   const missing = new Gauge({
     name: "ip_masq_agent_config_missing",
-    help: "1 while there is no config although one is called for: it is named by --config or --config-map, required by --missing-config=fail, or was there since the agent's start (with keep, also before); else 0.",
+    help: "1 while there is no config although one is named, required, or was there before; else 0.",
     registers,
   });
   const successAt = new Gauge({

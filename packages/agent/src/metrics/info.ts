@@ -36,7 +36,7 @@ export function infoMetrics(
   });
   const events = new Gauge({
     name: "ip_masq_agent_kernel_events_up",
-    help: "1 while the kernel's events about rules are listened to, 0 while drift is noticed by looking only; none for iptables-legacy, which has no events.",
+    help: "1 while the kernel's events are listened to, 0 while rules are only read at intervals; none for iptables-legacy.",
     labelNames: ["backend"],
     registers,
   });
