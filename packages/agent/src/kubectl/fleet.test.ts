@@ -14,15 +14,29 @@ interface Told {
   readonly backend?: string;
   readonly hash?: string;
   readonly notReady?: string;
+  readonly missing?: string;
   readonly drifts?: number;
 }
 
-const statusOf = ({ backend = "nftables", hash = "aaaaaaaaaaaa", notReady, drifts = 0 }: Told): Partial<Status> =>
+const statusOf = ({
+  backend = "nftables",
+  hash = "aaaaaaaaaaaa",
+  notReady,
+  missing,
+  drifts = 0,
+}: Told): Partial<Status> =>
   JSON.parse(
     JSON.stringify({
       ...{ kind: "Statusz", binaryVersion: "1.0.0", notReady, families: [] },
       backend: { name: backend, variant: "", toolVersion: "1.1.3" },
-      config: { path: "", files: [], hash, warnings: ["w"], watches: [] },
+      config: {
+        path: "",
+        files: [],
+        hash,
+        warnings: ["w"],
+        watches: [],
+        ...(missing && { missing: { why: missing } }),
+      },
       drifts: Array.from({ length: drifts }, () => ({ at: new Date().toISOString() })),
     }),
   ) as Partial<Status>;
@@ -57,6 +71,18 @@ function made(nodes: Readonly<Record<string, Told | string>>) {
   const question = { fleet, parallel: 2, output: "text", screen } as const;
   return { question, fleet, screen, words, text: () => out.join(""), errors: () => err.join("") };
 }
+
+test("a node whose config is missing says so below its row, once", async () => {
+  const why = "/c: does not exist any more, so the last good config stays in force; create it again";
+  const run = made({ n1: { missing: why }, n2: { missing: why, notReady: why } });
+  await status(run.question);
+  expect(
+    run
+      .text()
+      .split("\n")
+      .filter((line) => line.trim() === why),
+  ).toHaveLength(2);
+});
 
 test("how old a drift is, the agent says: neither its wall clock nor ours may be right", () => {
   const status = statusOf({ drifts: 3 }) as Status;

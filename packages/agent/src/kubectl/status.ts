@@ -65,7 +65,7 @@ function row([node = "", ...cells]: readonly string[], width: number): string {
 }
 
 function line(node: string, summary: Summary, width: number, paint: Paint): readonly string[] {
-  const { backend, toolVersion, policy, inSync, drifts, driftsAtLeast, warnings, notReady, refused } = summary;
+  const { backend, toolVersion, policy, inSync, drifts, driftsAtLeast, warnings, notReady, refused, missing } = summary;
   const rules = inSync ? "in sync" : "not in sync";
   const text = row(
     [
@@ -78,7 +78,7 @@ function line(node: string, summary: Summary, width: number, paint: Paint): read
     ],
     width,
   );
-  const notes = [notReady, refused].filter((note) => note !== undefined);
+  const notes = [notReady, refused, missing].filter((note) => note !== undefined);
   const more = [...new Set(notes)].map((note) => `${" ".repeat(width)}  ${paint.bad(note)}`);
   return [inSync ? text.replace(rules, paint.good(rules)) : text.replace(rules, paint.bad(rules)), ...more];
 }

@@ -16,6 +16,8 @@ export interface Summary {
   readonly warnings: number;
   /** Why the newest config is refused. */
   readonly refused?: string;
+  /** There is no config, though one is called for: what is in force, and the remedy. */
+  readonly missing?: string;
 }
 
 const hourSeconds = 3_600;
@@ -27,7 +29,7 @@ export function summaryOf(status: Status, now: number): Summary {
   const drifts = status.drifts.filter(
     ({ at, ageSeconds = (now - Date.parse(at)) / 1000 }) => ageSeconds < hourSeconds,
   ).length;
-  const { refused: [refused] = [], warnings, warningCount } = status.config;
+  const { refused: [refused] = [], warnings, warningCount, missing } = status.config;
   return {
     backend: status.backend?.name ?? "none",
     variant: status.backend?.variant ?? "",
@@ -38,6 +40,7 @@ export function summaryOf(status: Status, now: number): Summary {
     ...(status.notReady !== undefined && { notReady: status.notReady }),
     ...{ drifts, driftsAtLeast: drifts >= kept, warnings: warningCount ?? warnings.length },
     ...(refused !== undefined && { refused }),
+    ...(missing !== undefined && { missing: missing.why }),
   };
 }
 

@@ -167,6 +167,17 @@ describe("watchConfig", () => {
     expect(texts(seen)).toEqual(["one", "", "two", ""]);
   });
 
+  test("a directory above the config's own that goes and comes again", async () => {
+    await mkdir(at("etc"));
+    const seen = await told(at("etc", "deep", "ip-masq-agent"), async () => {
+      await rm(at("etc"), { recursive: true });
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      await mkdir(at("etc", "deep"), { recursive: true });
+      await writeFile(at("etc", "deep", "ip-masq-agent"), "one");
+    });
+    expect(texts(seen)).toEqual(["one"]);
+  });
+
   test("a write of the same content is no change", async () => {
     await writeFile(at("ip-masq-agent"), "one");
     expect(await told(at("ip-masq-agent"), () => writeFile(at("ip-masq-agent"), "one"))).toEqual([]);

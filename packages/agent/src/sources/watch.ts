@@ -33,7 +33,7 @@ export interface ConfigWatch extends Disposable {
 /** Watches a config path. The directory is watched, not the file: files are replaced, and may come later. */
 export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   const { path, clock } = options;
-  let watched: { readonly directory: string; readonly inode: number; readonly watcher: FSWatcher } | undefined;
+  let watched: { readonly directory: string; readonly id: string; readonly watcher: FSWatcher } | undefined;
   let timer: Disposable | undefined;
   let looking = true;
   let again: number | undefined;
@@ -85,14 +85,14 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
 
   /** Watches the nearest directory that exists, and again where it has become another one. */
   async function arm(): Promise<void> {
-    const { directory, inode } = await nearestDirectory(path);
-    if (watched?.directory === directory && watched.inode === inode) return;
+    const { directory, id } = await nearestDirectory(path);
+    if (watched?.directory === directory && watched.id === id) return;
     watched?.watcher.close();
     watched = undefined;
     try {
       const watcher = watch(directory, { persistent: false }, (_, name) => onEvent(directory, name));
       watcher.on("error", (cause) => trouble(cause));
-      watched = { directory, inode, watcher };
+      watched = { directory, id, watcher };
       troubled = false;
     } catch (cause) {
       trouble(cause);
@@ -129,16 +129,19 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
 /** Whether an entry of a watched directory can matter to the config: in /etc or /tmp most do not. */
 function concerns(path: string, directory: string, name: string): boolean {
   if (name === "..data" || name === basename(path)) return true;
+  // The directory itself was removed or moved away: inotify tells it by the directory's own name.
+  if (name === basename(directory)) return true;
   if (directory === path) return name.startsWith("ip-masq") || name === "config";
   // Above the config's own directory, only the next step on the way down matters.
   const way = relative(directory, path).split(sep);
   return way.length > 1 ? name === way[0] : name === "config";
 }
 
-async function nearestDirectory(path: string): Promise<{ readonly directory: string; readonly inode: number }> {
+async function nearestDirectory(path: string): Promise<{ readonly directory: string; readonly id: string }> {
   for (let directory = path; ; directory = dirname(directory)) {
     const found = await stat(directory).catch(() => undefined);
-    if (found?.isDirectory()) return { directory, inode: found.ino };
-    if (directory === dirname(directory)) return { directory, inode: 0 };
+    // A file system gives the number of a removed directory to the next one that is made.
+    if (found?.isDirectory()) return { directory, id: `${found.dev} ${found.ino} ${found.birthtimeMs}` };
+    if (directory === dirname(directory)) return { directory, id: "" };
   }
 }
