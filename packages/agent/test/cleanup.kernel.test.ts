@@ -34,12 +34,21 @@ test.each([
   const { exitCode, stdout, stderr } = await cleanup();
   expect({ exitCode, stdout, rules: await rules() }).toEqual({ exitCode: 1, stdout: "", rules: before });
   expect(stderr).toMatch(/^ip-masq-agent: an agent runs on this node and .*: nothing was removed; .* use --force\n$/);
+  expect(stderr).toContain("one holds the lock of this network namespace");
   expect(stderr).toContain(seen);
   expect(await cleanup("--dry-run")).toMatchObject({ exitCode: 3, stderr: "" });
   expect(await rules()).toBe(before);
   const forced = await cleanup("--force");
   expect(forced).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("removed\n  nftables") });
   expect(forced.stderr).toMatch(/^warning: an agent runs on this node/);
+});
+
+test("a pod, which sees no processes of others, is told of an agent that serves elsewhere by its lock", async () => {
+  await using _running = await atWork("--metrics-address=127.0.0.1:10999");
+  const pod = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+  const { exitCode, stderr } = await node.lab.run([...pod, process.execPath, agentFile, "cleanup"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("(one holds the lock of this network namespace): nothing was removed");
 });
 
 test("once the agent has ended it removes", async () => {

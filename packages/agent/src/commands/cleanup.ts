@@ -6,6 +6,7 @@ import type { Options } from "../flags/flag.ts";
 import { agentProcesses } from "../kernel/agent-processes.ts";
 import { createLifecycle } from "../lifecycle.ts";
 import type { Output } from "../output.ts";
+import { lockName } from "../running/instance-lock.ts";
 import { columns } from "../text/columns.ts";
 
 /** What one backend has of ours in one family, or had, or why that cannot be told. */
@@ -53,17 +54,28 @@ async function list(options: Options, output: Output, signal: AbortSignal): Prom
 }
 
 /**
- * Agents that would write again what is removed, as far as can be told: one that answers where --metrics-address says,
- * and processes in this network namespace. A pod sees no processes but its own.
+ * Agents that would write again what is removed, as far as can be told: one that holds the lock of this network namespace
+ * or answers where --metrics-address says, and processes that are seen. A pod sees none but its own, and the original has
+ * no lock.
  */
 async function runningAgents({ metricsAddress }: Options): Promise<readonly string[]> {
-  const [asked, processes] = await Promise.all([
+  const [asked, sockets, processes] = await Promise.all([
     askAgent(metricsAddress),
+    readIfThere("/proc/net/unix"),
     agentProcesses({ read: readIfThere, list: listIfThere, namespaceOf: networkNamespaceOf }),
   ]);
-  const answering =
-    "answer" in asked && metricsAddress !== undefined ? [`one answers at ${placeOf(metricsAddress)}`] : [];
-  return [...answering, ...processes.map(({ pid, kind }) => `${kind}, pid ${pid}`)];
+  const answers = "answer" in asked && metricsAddress !== undefined;
+  return [
+    ...(holdsLock(sockets) ? ["one holds the lock of this network namespace"] : []),
+    ...(answers ? [`one answers at ${placeOf(metricsAddress)}`] : []),
+    ...processes.map(({ pid, kind }) => `${kind}, pid ${pid}`),
+  ];
+}
+
+/** Read and not connected to: the agent would take us for another one that waits. An abstract name begins with @ there. */
+function holdsLock(sockets = ""): boolean {
+  const name = lockName.replace("\0", "@");
+  return sockets.split("\n").some((line) => line.endsWith(` ${name}`));
 }
 
 /** Every backend and family, one after the other: they share the kernel's lock. */

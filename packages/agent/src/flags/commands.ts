@@ -102,7 +102,7 @@ export const commands: readonly Command[] = [
     ...{ name: "cleanup", arguments: "", least: 0, most: 0 },
     help: "remove all rules of this agent and the original",
     details: [
-      "Does not read the config. Refuses while an agent runs on this node, because that would write its rules again: one that answers at --metrics-address, or a process of the agent or the original in this network namespace.",
+      "Does not read the config. Refuses while an agent runs on this node, because that would write its rules again: one that holds the lock of this network namespace or answers at --metrics-address, or a process of the agent or the original that is seen.",
     ],
     exitCodes: [
       [0, "removed, or nothing there"],
