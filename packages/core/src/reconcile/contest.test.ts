@@ -158,7 +158,6 @@ describe("families and notifications", () => {
     expect(seen).toMatchObject([{ inForce: false, differences: 3 }]);
   });
 
-
   test("a conflict of one family leaves the other alone", async () => {
     contest = await startContest({ both: true });
     const six = contest.backend.kernel.lines.get("IPv6");
