@@ -205,6 +205,10 @@ describe.each(["nftables", "iptables-nft"] as const)("another program that undoe
     expect(status.notReady).toMatch(reason);
     expect(status.families[0]?.conflict).toMatchObject({ undone: expect.any(Number), by: { pid: expect.any(Number) } });
     expect(metrics.get(gauge("drift_conflict"))).toBe(1);
+    // Its exit code tells of the kernel at that moment, which may be either.
+    const explain = [process.execPath, agentFile, "explain", "99.1.1.1", `--config=${node.file}`];
+    const { stdout } = await node.lab.run([...explain, "--metrics-address=127.0.0.1:10266"]);
+    expect(stdout).toMatch(/^ {2}agent .* not in force: IPv4: another program undoes our repairs, \d+ times/m);
     const { share: wrong } = await tampering;
     const seconds = (performance.now() - before.at) / 1_000;
     const share = ((await cpuMs(pid)) - before.cpu) / seconds / 10;

@@ -41,7 +41,7 @@ export const commands: readonly Command[] = [
     ],
     exitCodes: [
       [0, "ended as asked"],
-      [1, "failed: not privileged, or --once could not put the rules in force"],
+      [1, "failed: not privileged, or --once could not put the rules in force, or another agent keeps them"],
       wrongUsage,
     ],
     privileged: "all",

@@ -110,7 +110,9 @@ export const agentFlags: readonly Flag[] = [
     ],
     parseInterval,
   ),
-  ...booleans("Running", [["once", "once", "false", "Reconcile once and exit: 0 in force, 1 failed."]]),
+  ...booleans("Running", [
+    ["once", "once", "false", "Reconcile once and exit: 0 in force, 1 failed, or another agent runs on this node."],
+  ]),
   valued(
     "Running",
     "ADDRESS",

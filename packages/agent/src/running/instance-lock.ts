@@ -72,7 +72,7 @@ export async function openInstanceLock(options: InstanceLockOptions): Promise<In
     socket.write(instanceLine(self()));
   }
 
-  /** True: it is ours, or cannot be had by anybody. False: another agent has it; resolves when that one has gone. */
+  /** `ours`: we have it, or do without; `gone` resolves when the agent that has it ends; `again`: nobody answered. */
   async function attempt(): Promise<"ours" | { readonly gone: Promise<void> } | "again"> {
     const listening = await listen(name, onConnection);
     if (typeof listening === "object") {

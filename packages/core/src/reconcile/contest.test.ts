@@ -146,6 +146,18 @@ describe("a periodic writer", () => {
 });
 
 describe("families and notifications", () => {
+  test("a difference is shown from the moment at which it is found, while the repair goes on", async () => {
+    const seen: unknown[] = [];
+    contest = await startContest({
+      onEvent(event) {
+        if (event.type === "drift") seen.push(contest.loop.standings()[0]);
+      },
+    });
+    contest.tamper(foreign);
+    await contest.run(100, 100);
+    expect(seen).toMatchObject([{ inForce: false, differences: 3 }]);
+  });
+
   test("a conflict of one family leaves the other alone", async () => {
     contest = await startContest({ both: true });
     const six = contest.backend.kernel.lines.get("IPv6");

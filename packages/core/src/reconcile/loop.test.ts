@@ -157,8 +157,12 @@ describe("drift", () => {
     expect(events.find((event) => event.type === "synced")).toMatchObject({
       result: "failed",
       error: { reason: "other" },
+      undone: true,
     });
     expect(loop.inForce()).toBe(false);
+    // The read after the write has found it, so it is known, and shown.
+    expect(loop.standings()).toMatchObject([{ inForce: false, differences: 3 }]);
+    expect(events.filter((event) => event.type === "drift")).toHaveLength(1);
   });
 });
 
