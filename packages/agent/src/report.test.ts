@@ -85,6 +85,20 @@ test("a conflict is one line when it begins and one when it is over, whatever ha
   ]);
 });
 
+test("old rules that cannot be removed are told of once for each reason, and again after they could be", () => {
+  const refused = (message: string): ReconcileEvent => ({
+    ...{ ...at, type: "removed", what: [] },
+    error: new BackendError({ reason: "other", backend: "nftables", operation: "cleanup", message }),
+  });
+  const told = lines([
+    ...[refused("a"), refused("a"), refused("b"), refused("b")],
+    { ...refused("b"), family: "IPv6" },
+    { ...at, type: "removed", what: [] },
+    refused("b"),
+  ]);
+  expect(told).toEqual(Array.from({ length: 4 }, () => "warn: old rules could not be removed"));
+});
+
 test("the text form quotes what needs it", () => {
   const line = textLine(
     '{"time":"2026-01-01T00:00:00.000Z","level":"warn","msg":"drift found","kinds":"1 missing","count":3,"name":"a"}',

@@ -8,6 +8,8 @@ import type { Logger } from "pino";
 export function createReport(logger: Logger): (event: ReconcileEvent) => void {
   /** The failure that each family is in, as told last; absent while all is well. */
   const failing = new Map<Family, string>();
+  /** Why old rules could not be removed, as told last, by backend and family. */
+  const unremoved = new Map<string, string>();
   /** Families in a conflict: one line tells of it, not one for each repair. */
   const contested = new Set<Family>();
 
@@ -46,8 +48,15 @@ export function createReport(logger: Logger): (event: ReconcileEvent) => void {
         tellConflict(event);
         return;
       case "removed":
-        if (event.error !== undefined) logger.warn({ ...context, err: event.error }, "old rules could not be removed");
-        else if (event.what.length > 0) logger.info({ ...context, removed: event.what }, "old rules removed");
+        if (event.error !== undefined) {
+          const key = `${backend} ${family}`;
+          const level = unremoved.get(key) === event.error.message ? "debug" : "warn";
+          unremoved.set(key, event.error.message);
+          logger[level]({ ...context, err: event.error }, "old rules could not be removed");
+          return;
+        }
+        unremoved.delete(`${backend} ${family}`);
+        if (event.what.length > 0) logger.info({ ...context, removed: event.what }, "old rules removed");
         return;
       case "synced": {
         const timing = { trigger: event.trigger, ms: Math.round(event.durationMs * 10) / 10 };

@@ -4,6 +4,7 @@ import { type Family, families, systemClock } from "@ip-masq-agent/core";
 import type { Options } from "../flags/flag.ts";
 import { type ListenAddress, ListenError } from "../http/listen.ts";
 import { routesOf } from "../http/routes.ts";
+import { serveWhenPossible } from "../http/serve-when-possible.ts";
 import { startServer } from "../http/server.ts";
 import { nodeNameOf } from "../kubernetes/node-name.ts";
 import { createLifecycle } from "../lifecycle.ts";
@@ -62,11 +63,8 @@ export async function run(
 
   async function serve(address: ListenAddress): Promise<void> {
     const routes = { ...routesOf(metrics, running, systemClock), ...pagesOf({ ...running, given }) };
-    const server = lifecycle.use(await startServer(address, routes, systemClock));
-    logger.info(
-      { port: server.port, ownLoopback: server.ownLoopback },
-      "serving /metrics, /healthz, /readyz, and /statusz, /configz, /flagz for this node",
-    );
+    const start = () => startServer(address, routes, systemClock);
+    lifecycle.use(await serveWhenPossible({ clock: systemClock, logger, start }));
   }
 
   try {

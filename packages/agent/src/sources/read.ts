@@ -103,6 +103,8 @@ function unreadable(file: string, cause: unknown): SourceError {
     EACCES: ["cannot be read: permission denied", "let the agent's user read it (root, or mode 0644)"],
     EPERM: ["cannot be read: operation not permitted", "let the agent's user read it (root, or mode 0644)"],
     ELOOP: ["cannot be read: its symbolic links lead in a circle", "remove the link, or point it at the config file"],
+    EMFILE: ["cannot be read: too many open files", "raise the limit (ulimit -n, LimitNOFILE= in systemd)"],
+    ENFILE: ["cannot be read: too many open files on this node", "raise fs.file-max (sysctl)"],
     ENOTDIR: [
       `cannot be read: ${basename(dirname(file))} above it is a file, not a directory`,
       "mount the config's directory there, or name the file itself with --config",

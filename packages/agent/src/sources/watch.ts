@@ -102,7 +102,7 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
   function trouble(cause: unknown): void {
     watched?.watcher.close();
     watched = undefined;
-    if (!troubled) options.onTrouble(cause);
+    if (!troubled) options.onTrouble(explained(cause));
     troubled = true;
   }
 
@@ -124,6 +124,17 @@ export async function watchConfig(options: WatchOptions): Promise<ConfigWatch> {
       watched?.watcher.close();
     },
   };
+}
+
+/** For inotify, these codes mean limits of its own besides those of descriptors and disks. */
+const limits: Readonly<Record<string, string>> = {
+  EMFILE: "too many open files or inotify instances; raise ulimit -n or fs.inotify.max_user_instances (sysctl)",
+  ENOSPC: "too many inotify watches; raise fs.inotify.max_user_watches (sysctl)",
+};
+
+function explained(cause: unknown): unknown {
+  const limit = cause instanceof Error && "code" in cause ? limits[String(cause.code)] : undefined;
+  return limit === undefined ? cause : new Error(limit, { cause });
 }
 
 /** Whether an entry of a watched directory can matter to the config: in /etc or /tmp most do not. */
