@@ -19,7 +19,3 @@ test("every query asks for the chosen job and cluster, and for variables that th
     expect(filled(expr, { one: "alpha" })).not.toContain("$");
   }
 });
-
-test("deprecated metrics are in no panel", () => {
-  expect(exprs.join(" ")).not.toMatch(/_packets_total|_bytes_total|drift_repair_seconds/);
-});
