@@ -120,7 +120,7 @@ export const agentFlags: readonly Flag[] = [
       "metrics-address",
       "metricsAddress",
       ":10266",
-      "Where /metrics, /healthz, /readyz and, for this node alone, /statusz, /configz and /flagz are served. Empty: nowhere.",
+      "Where /metrics, /healthz, /readyz and, for this node alone, /statusz, /configz and /flagz are served; at 127.0.0.1 besides, for probes. Empty: nowhere.",
     ],
     parseListenAddress,
   ),

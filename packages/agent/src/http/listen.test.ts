@@ -38,10 +38,24 @@ test.each([undefined, "::", "0.0.0.0"])(
   },
 );
 
-test("one address is listened at as it is", async () => {
-  const listening = await listen({ host: "127.0.0.1", port: 0 }, greet("agent"));
-  expect(listening.ownLoopback).toBe(false);
+test.each(["127.0.0.1", "127.0.0.2"])("one address, %s, is listened at, and 127.0.0.1", async (host) => {
+  const listening = await listen({ host, port: 0 }, greet("agent"));
+  expect(listening.ownLoopback).toBe(true);
+  expect(await askAt(host, listening.port)).toBe("agent");
+  expect(await askAt("127.0.0.1", listening.port)).toBe("agent");
+  await expect(askAt("127.0.0.3", listening.port)).rejects.toThrow("ECONNREFUSED");
   listening.close();
+});
+
+test("where 127.0.0.1 is another's, the address that was asked for is served without it", async () => {
+  const other = await occupy({ host: "127.0.0.1", port: 0 });
+  const address = other.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const listening = await listen({ host: "127.0.0.2", port }, greet("agent"));
+  expect(listening.ownLoopback).toBe(false);
+  expect(await askAt("127.0.0.2", port)).toBe("agent");
+  listening.close();
+  other.close();
 });
 
 test.each([

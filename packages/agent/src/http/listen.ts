@@ -9,7 +9,7 @@ export interface ListenAddress {
 export interface Listening {
   /** The port in use, also where 0 was asked for. */
   readonly port: number;
-  /** Connections to 127.0.0.1 have a queue of their own in the kernel. */
+  /** Connections to 127.0.0.1 are taken, and have a queue of their own in the kernel. */
   readonly ownLoopback: boolean;
   /** Takes no more connections; those that there are go on. */
   close(): void;
@@ -26,24 +26,24 @@ const everywhere: readonly (string | undefined)[] = [undefined, "::", "0.0.0.0"]
 /**
  * Listens. Sockets are handed over paused. Rejects with `ListenError`.
  *
- * An address that means everywhere is listened at twice, the second time at 127.0.0.1, where the kubelet's probes come:
- * the kernel gives a connection to the listener with the nearest address, and a queue that pods have filled drops the
- * probes' connections otherwise, long before we see any. Two listeners at one port take SO_REUSEPORT, which the kernel
- * grants to sockets of one user only; and because another process of the same user could share the port with it without
- * a word, the port is first taken alone.
+ * 127.0.0.1, where the kubelet's probes come, is listened at besides, where it can be had: a queue that pods have filled
+ * drops the probes' connections otherwise, long before we see any, and the kernel gives a connection to the listener with
+ * the nearest address. Beside a listener everywhere that takes SO_REUSEPORT, which the kernel grants to sockets of one
+ * user only; and because two agents could then share a port without a word, the port is first taken alone.
  */
 export async function listen(address: ListenAddress, onConnection: (socket: Socket) => void): Promise<Listening> {
   const alone = await openAnyFamily(address, false, onConnection);
-  if (!everywhere.includes(address.host)) return { ...alone, ownLoopback: false };
-  alone.close();
+  if (address.host === loopback) return { ...alone, ownLoopback: true };
   const { port } = alone;
-  const wide = await openAnyFamily({ ...address, port }, true, onConnection);
-  const near = await open({ host: loopback, port }, true, onConnection).catch(() => undefined);
+  const shared = everywhere.includes(address.host);
+  if (shared) alone.close();
+  const given = shared ? await openAnyFamily({ ...address, port }, true, onConnection) : alone;
+  const near = await open({ host: loopback, port }, shared, onConnection).catch(() => undefined);
   return {
     port,
     ownLoopback: near !== undefined,
     close() {
-      wide.close();
+      given.close();
       near?.close();
     },
   };
