@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { type AgentProcess, agentFile, toolchains } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -152,11 +153,29 @@ describe.skipIf(toolchain === undefined)("--protect-rules with nft 1.1.3 and thi
     expect(JSON.parse(plan.stdout)).toMatchObject({ backend: "nftables" });
   });
 
-  test("a second agent is refused the first one's table, and says why", async () => {
+  test("a second agent is told of the first one, and leaves its table alone", async () => {
     await started("--backend=nftables");
     const second = node.startWith(tools, "--backend=nftables", "--metrics-address=");
     const line = await second.line(({ level }) => level === "error");
-    expect(JSON.stringify(line)).toContain("stop the other agent that runs on this node with --protect-rules");
+    expect(line.msg).toMatch(/^another ip-masq-agent .* keeps the rules of this node/);
+    expect(await flags()).toBe("owner,persist");
+  });
+
+  test("a table that another process owns: said with the remedy, which works", async () => {
+    const [file = "", ...words] = [...node.lab.launcher, ...tools, "nft", "-i"];
+    const owner = spawn(file, words, { stdio: ["pipe", "ignore", "ignore"] });
+    try {
+      owner.stdin.write("table ip ip-masq-agent { flags owner,persist; }\n");
+      await expect.poll(flags).toBe("owner,persist");
+      const agent = node.startWith(tools, "--backend=nftables");
+      const refused = await agent.line(({ level }) => level === "error");
+      expect(JSON.stringify(refused)).toContain("stop the other agent that runs on this node with --protect-rules");
+      owner.stdin.end();
+      await agent.line(({ msg }) => msg.startsWith("rules"));
+      expect(await flags()).toBe("owner,persist");
+    } finally {
+      owner.kill("SIGKILL");
+    }
   });
 });
 
