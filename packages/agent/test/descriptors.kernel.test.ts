@@ -30,7 +30,7 @@ async function setLimit(agent: AgentProcess, limit: number): Promise<void> {
 
 describe.each(["nftables", "iptables-nft", "iptables-legacy"] satisfies BackendName[])("descriptors, %s", (backend) => {
   // Below 22, Node 24 itself cannot start: it crashes, or cannot read the script.
-  test.each([22, 23, 24, 26, 28, 30, 32, 33, 34, 35, 36, 38])(
+  test.each([22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44])(
     "with a limit of %i it does not end, and says what is short where something is",
     async (limit) => {
       const agent = startAgent(
@@ -45,7 +45,7 @@ describe.each(["nftables", "iptables-nft", "iptables-legacy"] satisfies BackendN
     },
   );
 
-  test.each([24, 30, 34])("started with a limit of %i, it works when that is raised", async (limit) => {
+  test.each([24, 28, 32])("started with a limit of %i, it works when that is raised", async (limit) => {
     const agent = startAgent(
       node.lab.launcher,
       [`--config=${node.file}`, `--backend=${backend}`, "--metrics-address=127.0.0.1:10266"],
@@ -53,6 +53,7 @@ describe.each(["nftables", "iptables-nft", "iptables-legacy"] satisfies BackendN
     );
     await using _ = agent;
     await pause(1_500);
+    expect(agent.log.some(inForce)).toBe(false);
     expect(told(agent, remedy)).not.toEqual([]);
     // A line for each thing that is short, and not one for each try.
     expect(told(agent, remedy).length).toBeLessThan(8);
@@ -66,8 +67,12 @@ describe.each(["nftables", "iptables-nft", "iptables-legacy"] satisfies BackendN
     const agent = node.start(`--backend=${backend}`, "--drift-check-interval=300ms");
     await agent.line(inForce);
     await pause(500);
-    // Not one more.
-    await setLimit(agent, Math.max(...readdirSync(`/proc/${agent.child.pid}/fd`).map(Number)) + 1);
+    // Not one more: the kernel gives the lowest number that is free.
+    const taken = new Set(readdirSync(`/proc/${agent.child.pid}/fd`).map(Number));
+    await setLimit(
+      agent,
+      Array.from({ length: 1_024 }, (_, fd) => fd).findIndex((fd) => !taken.has(fd)),
+    );
     const monitor = await monitorOf(agent);
     if (monitor !== undefined) process.kill(monitor, "SIGKILL");
     const tool = backend === "nftables" ? ["nft", "flush", "ruleset"] : [backend, "-t", "nat", "-F", "POSTROUTING"];

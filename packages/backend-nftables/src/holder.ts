@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { killGroup } from "@ip-masq-agent/child-process";
 import type { BackendError, Family } from "@ip-masq-agent/core";
 import { classify } from "./failure.ts";
 import type { NftRunner } from "./nft.ts";
@@ -42,6 +43,8 @@ export function createHolder(runner: NftRunner, onLost: () => void): Holder {
   function start(): Process {
     const [file = "nft", ...before] = [...runner.launcher, "nft"];
     const child: ChildProcess = spawn(file, [...before, "-i"], {
+      // A group of its own, so that what a wrapper script has started ends with it.
+      detached: true,
       // With a home it would keep a history of its commands there.
       env: { ...globalThis.process.env, HOME: "/nonexistent", LC_ALL: "C" },
       stdio: ["pipe", "ignore", "pipe"],
@@ -135,7 +138,7 @@ export function createHolder(runner: NftRunner, onLost: () => void): Holder {
       if (child === undefined || isGone(child)) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       child.once("exit", () => resolve());
-      const limit = setTimeout(() => child.kill("SIGKILL"), exitLimitMs);
+      const limit = setTimeout(() => killGroup(child), exitLimitMs);
       child.stdin?.end();
       await promise;
       clearTimeout(limit);
@@ -152,7 +155,7 @@ async function kill(child: ChildProcess): Promise<void> {
   const limit = setTimeout(resolve, killLimitMs);
   child.stdin?.destroy();
   child.stderr?.destroy();
-  child.kill("SIGKILL");
+  killGroup(child);
   await promise;
   clearTimeout(limit);
 }

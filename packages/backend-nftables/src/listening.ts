@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { killGroup } from "@ip-masq-agent/child-process";
 import { type Clock, shortageOf } from "@ip-masq-agent/core";
 import { readWithinBudget, withoutReadAhead } from "./budget.ts";
 import type { ProcessFacts } from "./process-facts.ts";
@@ -96,7 +97,7 @@ export function startListening(options: ListeningOptions): Listening {
       if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       child.once("exit", () => resolve());
-      child.kill("SIGKILL");
+      killGroup(child);
       await promise;
       // Behind a wrapper script, a child of its own may hold these open.
       child.stdout?.destroy();
@@ -111,7 +112,9 @@ function open(
 ): ChildProcess | undefined {
   try {
     const env = { ...process.env, LC_ALL: "C" };
-    const child = withoutReadAhead(() => spawn(file, words, { env, stdio: ["ignore", "pipe", "pipe"] }));
+    const child = withoutReadAhead(() =>
+      spawn(file, words, { detached: true, env, stdio: ["ignore", "pipe", "pipe"] }),
+    );
     return child.on("error", onError);
   } catch (error) {
     // Node throws for what it does not expect of spawn, such as ENOMEM.

@@ -1,2 +1,2 @@
 export { bytesText, type ChildEnd, describeEnd } from "./end.ts";
-export { type ChildOptions, type ChildResult, mostStderrBytes, runChild } from "./run.ts";
+export { type ChildOptions, type ChildResult, killGroup, mostStderrBytes, runChild } from "./run.ts";

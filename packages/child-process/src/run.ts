@@ -135,7 +135,8 @@ function keep(stream: Readable | null, kept: number, most: number, onTooMuch: ()
   return () => text;
 }
 
-function killGroup({ pid }: ChildProcess): void {
+/** Ends a child that was started `detached`, and all that it has started and left in its group. */
+export function killGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, "SIGKILL");
