@@ -1,5 +1,5 @@
 import { appendFileSync } from "node:fs";
-import { type Toolchain, toolchains } from "@ip-masq-agent/lab";
+import { seeded, type Toolchain, toolchains } from "@ip-masq-agent/lab";
 import type { BackendName } from "../src/backends.ts";
 
 /** Repeats a run: every campaign draws its random numbers from this and its own name. */
@@ -55,16 +55,11 @@ export function record(row: Row): void {
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(row)}\n`);
 }
 
-/** Numbers in [0, 1), the same for the same seed and name: a 32-bit xorshift. */
+/** Numbers in [0, 1), the same for the same seed and name. */
 export function randomFor(name: string): () => number {
   let state = seed | 0 || 1;
   for (const character of name) state = Math.imul(state ^ character.charCodeAt(0), 0x01000193) || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
+  return seeded(state);
 }
 
 /** One of a list, by a random number. */

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { memoryOf } from "@ip-masq-agent/lab";
 import { describe, expect, test } from "vitest";
 import { openNode } from "../test/node-under-test.ts";
 import { budgetMs, randomFor, record, sleep, timeoutMs } from "./campaign.ts";
@@ -44,7 +44,7 @@ describe("random configs, while the agent runs", () => {
     await sleep(300);
     await traffic[Symbol.asyncDispose]();
     expect(traffic.wrong).toEqual([]);
-    const peakMB = Number(/^VmHWM:\s+(\d+) kB/m.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+    const peakMB = (await memoryOf(pid)).peakKiB / 1024;
     const result = `alive; the next good config taken each time; memory at most ${peakMB.toFixed(0)} MB; /healthz within ${slowestMs.toFixed(0)} ms, the asking process included`;
     record({ campaign: "random configs, by grammar and by bytes", on: "nftables", tried: `${tried} configs`, result });
     expect(peakMB).toBeLessThan(memoryLimitMB);

@@ -1,4 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
+import { childrenOf, memoryOf } from "@ip-masq-agent/lab";
 import { describe, expect, test } from "vitest";
 import { openNode } from "../test/node-under-test.ts";
 import { budgetMs, record, sleep, subjects, timeoutMs } from "./campaign.ts";
@@ -48,17 +49,18 @@ interface Size {
 }
 
 async function sizeOf(pid: number): Promise<Size> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
-  const sizes = await Promise.all(children.map((child) => field(child, "VmRSS")));
+  const children = await childrenOf(pid);
+  // A tool that has ended meanwhile has no memory.
+  const residentMB = (child: number) =>
+    memoryOf(child).then(
+      ({ residentKiB }) => residentKiB / 1024,
+      () => 0,
+    );
+  const sizes = await Promise.all(children.map(residentMB));
   return {
-    anonymousMB: await field(pid, "RssAnon"),
+    anonymousMB: (await memoryOf(pid)).anonymousKiB / 1024,
     descriptors: (await readdir(`/proc/${pid}/fd`)).length,
     children: children.length,
     childrenMB: sizes.reduce((sum, size) => sum + size, 0),
   };
-}
-
-async function field(pid: number | string, name: string): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) / 1024;
 }

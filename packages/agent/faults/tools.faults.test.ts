@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { memoryOf } from "@ip-masq-agent/lab";
 import { describe, expect, test } from "vitest";
 import { openNode } from "../test/node-under-test.ts";
 import { createBrokenTools, faults, operations } from "./broken-tools.ts";
@@ -39,7 +39,7 @@ describe.each(plain)("tools that fail, $label", ({ label, backend, flags }) => {
         await node.lab.run(pick(tamperings[backend], random));
       } else await node.write(configOf(next));
       await sleep(200 + random() * 600);
-      worstMB = Math.max(worstMB, await anonymousMB(pid));
+      worstMB = Math.max(worstMB, (await memoryOf(pid)).anonymousKiB / 1024);
       await tools.set("none", "any");
       [current, next] = [next, next === 99 ? 40 : next + 1];
       await node.write(configOf(current));
@@ -63,8 +63,3 @@ describe.each(plain)("tools that fail, $label", ({ label, backend, flags }) => {
     record({ campaign: "tools that fail", on: label, tried: `${tried} faults of ${faults.length} kinds`, result });
   });
 });
-
-async function anonymousMB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
-}

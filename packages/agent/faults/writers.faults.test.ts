@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { cpuOf } from "@ip-masq-agent/lab";
 import { describe, expect, test } from "vitest";
 import { openNode } from "../test/node-under-test.ts";
 import { budgetMs, record, sleep, subjects, timeoutMs } from "./campaign.ts";
@@ -21,7 +21,7 @@ describe.each(plain)("another program that flushes our chain, $label", ({ label,
     await sleep(1_000);
     const pid = agent.child.pid ?? 0;
     const seconds = budgetMs / 1_000;
-    const [cpuBefore, started] = [await cpuMsOf(pid), performance.now()];
+    const [cpuBefore, started] = [await cpuOf(pid), performance.now()];
     // Counted by the shell itself, so that the number of tamperings is known.
     const loop = `n=0; while [ $n -lt ${Math.max(1, Math.round(seconds * rate))} ]; do ${flushes[backend]}; n=$((n+1)); sleep ${1 / rate}; done; echo $n`;
     let writing = true;
@@ -44,7 +44,7 @@ describe.each(plain)("another program that flushes our chain, $label", ({ label,
     }
     const { stdout } = await writer;
     const lasted = performance.now() - started;
-    const cpu = ((await cpuMsOf(pid)) - cpuBefore) / lasted;
+    const cpu = ((await cpuOf(pid)) - cpuBefore) / lasted;
     await expect
       .poll(async () => (await node.lab.send([{ family: "IPv4", destination: "30.1.1.1" }]))[0]?.source, {
         timeout: 15_000,
@@ -61,10 +61,3 @@ describe.each(plain)("another program that flushes our chain, $label", ({ label,
     expect(agent.child.exitCode).toBeNull();
   });
 });
-
-/** CPU time of a process and of its children that have ended, ms (proc(5), fields 14 to 17, in steps of 10 ms). */
-async function cpuMsOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
-}

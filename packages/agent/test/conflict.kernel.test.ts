@@ -1,6 +1,6 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { setTimeout as rest } from "node:timers/promises";
-import { type AgentProcess, agentFile, type LogLine } from "@ip-masq-agent/lab";
+import { type AgentProcess, agentFile, cpuWithChildrenOf, type LogLine } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Status } from "../src/status/status.ts";
 import { type NodeUnderTest, openNode } from "./node-under-test.ts";
@@ -144,21 +144,6 @@ async function wrongWhile(work: Promise<unknown>): Promise<{ readonly longestMs:
   return { longestMs, share: wrong / sent };
 }
 
-async function cpuMs(pid: number): Promise<number> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
-  const times = await Promise.all(
-    [pid, ...children].map(async (one) => {
-      const stat = await readFile(`/proc/${one}/stat`, "utf8").catch(() => "");
-      const fields = stat
-        .slice(stat.lastIndexOf(")") + 2)
-        .split(" ")
-        .slice(11, 15);
-      return fields.reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
-    }),
-  );
-  return times.reduce((sum, time) => sum + time, 0);
-}
-
 describe.each(["nftables", "iptables-nft"] as const)("another program that undoes our rules, %s", (name) => {
   const gauge = (what: string) => `ip_masq_agent_${what}{backend="${name}",ip_family="IPv4"}`;
 
@@ -189,7 +174,7 @@ describe.each(["nftables", "iptables-nft"] as const)("another program that undoe
   test("20 times a second for 20 s: each repaired within about a second; ready again a minute later", async () => {
     const agent = await start();
     const pid = agent.child.pid ?? 0;
-    const before = { cpu: await cpuMs(pid), at: performance.now(), lines: agent.log.length };
+    const before = { cpu: await cpuWithChildrenOf(pid), at: performance.now(), lines: agent.log.length };
     const script = `end=$(($(date +%s) + 20)); while [ $(date +%s) -lt $end ]; do ${flushes[name]}; sleep 0.05; done`;
     const tampering = wrongWhile(node.must("sh", "-c", script));
     await agent.line(({ msg }) => msg.startsWith("conflict"));
@@ -211,7 +196,7 @@ describe.each(["nftables", "iptables-nft"] as const)("another program that undoe
     expect(stdout).toMatch(/^ {2}agent .* not in force: IPv4: another program undoes our repairs, \d+ times/m);
     const { share: wrong } = await tampering;
     const seconds = (performance.now() - before.at) / 1_000;
-    const share = ((await cpuMs(pid)) - before.cpu) / seconds / 10;
+    const share = ((await cpuWithChildrenOf(pid)) - before.cpu) / seconds / 10;
     const repairs = agent.log.flatMap(({ afterMs }) => (typeof afterMs === "number" ? [afterMs] : []));
     const slowest = Math.max(...repairs);
     process.stderr.write(

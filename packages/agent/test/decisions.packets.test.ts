@@ -13,7 +13,7 @@ import {
   parseAddress,
   prefixSet,
 } from "@ip-masq-agent/core";
-import { createLab, type Lab, randomDestination, refusal } from "@ip-masq-agent/lab";
+import { createLab, type Lab, randomDestination, refusal, seeded } from "@ip-masq-agent/lab";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backendIn, names } from "./backends.ts";
 
@@ -176,15 +176,4 @@ function randomAddress(family: Family, random: () => number): bigint {
 
 function isIn(range: PortRange, port: number): boolean {
   return port >= range.first && port <= range.last;
-}
-
-/** Numbers from 0 to 1 that look random and are the same on every machine for the same seed: a 32-bit xorshift. */
-function seeded(start: number): () => number {
-  let state = start === 0 ? 1 : start;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { type AgentProcess, startAgent, toolchains } from "@ip-masq-agent/lab";
+import { type AgentProcess, childWith, startAgent, toolchains } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BackendName } from "../src/backends.ts";
 import { type NodeUnderTest, openNode } from "./node-under-test.ts";
@@ -112,12 +112,5 @@ describe.each(kinds)("descriptors, $label", ({ backend, tools, flags }) => {
 });
 
 async function monitorOf(agent: AgentProcess): Promise<number | undefined> {
-  const { readFile } = await import("node:fs/promises");
-  const pid = agent.child.pid ?? 0;
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
-  for (const child of children) {
-    const command = await readFile(`/proc/${child}/cmdline`, "utf8").catch(() => "");
-    if (command.includes("\0monitor\0")) return Number(child);
-  }
-  return undefined;
+  return childWith(agent.child.pid ?? 0, (command) => command.includes("\0monitor\0"));
 }

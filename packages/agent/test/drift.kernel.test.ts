@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { formatSet } from "@ip-masq-agent/core";
-import { type AgentProcess, type LogLine, toolchains } from "@ip-masq-agent/lab";
+import { type AgentProcess, childWith, type LogLine, toolchains } from "@ip-masq-agent/lab";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Status } from "../src/status/status.ts";
 import { backendIn } from "./backends.ts";
@@ -157,12 +157,7 @@ async function eventsUp(node: NodeUnderTest, name: string): Promise<number | und
 
 /** The agent's one long-lived child: `nft monitor`. */
 async function monitorOf(agent: AgentProcess): Promise<number> {
-  const { readFile } = await import("node:fs/promises");
-  const pid = agent.child.pid ?? 0;
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
-  for (const child of children) {
-    const command = await readFile(`/proc/${child}/cmdline`, "utf8").catch(() => "");
-    if (command.includes("\0monitor\0")) return Number(child);
-  }
+  const found = await childWith(agent.child.pid ?? 0, (command) => command.includes("\0monitor\0"));
+  if (found !== undefined) return found;
   throw new Error("no nft monitor is running");
 }

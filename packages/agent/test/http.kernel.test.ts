@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type AbusePlan, type AgentProcess, addresses, type Namespace, startAbuse } from "@ip-masq-agent/lab";
+import { type AbusePlan, type AgentProcess, addresses, memoryOf, type Namespace, startAbuse } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type NodeUnderTest, openNode } from "./node-under-test.ts";
 
@@ -67,8 +67,7 @@ async function repairMs(): Promise<number> {
 }
 
 async function anonymousMB(agent: AgentProcess): Promise<number> {
-  const status = await readFile(`/proc/${agent.child.pid}/status`, "utf8");
-  return (Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6;
+  return ((await memoryOf(agent.child.pid ?? 0)).anonymousKiB * 1024) / 1e6;
 }
 
 async function cpuMs(agent: AgentProcess): Promise<number> {

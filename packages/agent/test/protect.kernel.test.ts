@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import { type AgentProcess, agentFile, toolchains } from "@ip-masq-agent/lab";
+import { type AgentProcess, agentFile, childWith, toolchains } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Status } from "../src/status/status.ts";
 import { type NodeUnderTest, openNode } from "./node-under-test.ts";
@@ -58,11 +57,8 @@ async function wrongWhile(work: () => Promise<void>): Promise<readonly string[]>
 }
 
 async function holderOf(agent: AgentProcess): Promise<number> {
-  const pid = agent.child.pid ?? 0;
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
-  for (const child of children) {
-    if ((await readFile(`/proc/${child}/cmdline`, "utf8").catch(() => "")).endsWith("\0-i\0")) return Number(child);
-  }
+  const found = await childWith(agent.child.pid ?? 0, (command) => command.endsWith("\0-i\0"));
+  if (found !== undefined) return found;
   throw new Error("no interactive nft is running");
 }
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { agentFile, startAgent } from "@ip-masq-agent/lab";
+import { agentFile, childrenOf, startAgent } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { backendIn, names } from "./backends.ts";
 import { type NodeUnderTest, openNode } from "./node-under-test.ts";
@@ -30,11 +30,6 @@ async function ended(child: ChildProcess): Promise<void> {
   const exit = once(child, "exit");
   child.kill("SIGKILL");
   await exit;
-}
-
-async function childrenOf(pid: number): Promise<readonly number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-  return text.split(" ").filter(Boolean).map(Number);
 }
 
 describe("config changes", () => {

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AgentProcess, LogLine } from "@ip-masq-agent/lab";
+import { type AgentProcess, type LogLine, memoryOf } from "@ip-masq-agent/lab";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type NodeUnderTest, openNode } from "./node-under-test.ts";
 
@@ -28,13 +28,6 @@ async function startBehind(script: string): Promise<AgentProcess> {
   return agent;
 }
 
-/** Kibibytes; the most that the process had resident so far, and what it has now. */
-async function memoryOf(agent: AgentProcess): Promise<{ readonly most: number; readonly anonymous: number }> {
-  const status = await readFile(`/proc/${agent.child.pid}/status`, "utf8");
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]);
-  return { most: field("VmHWM"), anonymous: field("RssAnon") };
-}
-
 async function endedWithin(agent: AgentProcess, limitMs: number): Promise<void> {
   const ended = new Promise((resolve) => agent.child.once("exit", resolve));
   const asked = performance.now();
@@ -56,16 +49,16 @@ describe.each([
 ])("output without end on %s", (_, script, message) => {
   test("is said, takes no more memory than the limit, and is got over in seconds", async () => {
     const agent = await startBehind(`echo $$ >${node.directory}/pid; ${script}`);
-    const before = await memoryOf(agent);
+    const before = await memoryOf(agent.child.pid ?? 0);
     await writeFile(wild, "");
     await node.must("nft", "flush", "chain", "ip", "ip-masq-agent", "postrouting");
     const { err } = await agent.line(({ msg }) => msg.startsWith("reconcile failed"));
     expect(err).toMatchObject({ reason: "other", message: expect.stringContaining(message) });
     // Several tries: what one holds, the next one must not add to.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    const { most, anonymous } = await memoryOf(agent);
-    expect(most - before.most).toBeLessThan(48 * 1024);
-    expect(anonymous - before.anonymous).toBeLessThan(48 * 1024);
+    const { peakKiB: most, anonymousKiB: anonymous } = await memoryOf(agent.child.pid ?? 0);
+    expect(most - before.peakKiB).toBeLessThan(48 * 1024);
+    expect(anonymous - before.anonymousKiB).toBeLessThan(48 * 1024);
     await rm(wild);
     await agent.line(({ msg }) => msg === "drift repaired", 10_000);
     await expectGone(Number(await readFile(join(node.directory, "pid"), "utf8")));

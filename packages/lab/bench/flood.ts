@@ -1,10 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import type { Lab } from "../src/index.ts";
-import { startAgent } from "../src/index.ts";
+import { cpuOf, cpuWithChildrenOf, type Lab, startAgent } from "../src/index.ts";
 import { type ConfigVolume, configOf } from "./config-volume.ts";
-import { cpuOf } from "./process.ts";
 
 /** What listening costs while another program writes many rules. CPU in ms. */
 export interface FloodFigures {
@@ -30,9 +27,9 @@ export async function measureFlood(lab: Lab, volume: ConfigVolume, backend: stri
   await agent.line(({ msg }) => msg.startsWith("rules"));
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const pid = agent.child.pid ?? 0;
-  const before = await withChildren(pid);
+  const before = await cpuWithChildrenOf(pid);
   const first = await rewrite(lab);
-  const agentCpuMs = (await withChildren(pid)) - before;
+  const agentCpuMs = (await cpuWithChildrenOf(pid)) - before;
   await agent[Symbol.asyncDispose]();
 
   const [file = "", ...rest] = [...lab.launcher, "nft", "monitor"];
@@ -67,10 +64,4 @@ async function rewrite(lab: Lab): Promise<{ readonly rewrites: number; readonly 
     rewrites,
     writerCpuMs: (used.userCPUTime - self.userCPUTime + used.systemCPUTime - self.systemCPUTime) / 1000,
   };
-}
-
-async function withChildren(pid: number): Promise<number> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
-  const times = await Promise.all([pid, ...children.map(Number)].map((one) => cpuOf(one).catch(() => 0)));
-  return times.reduce((sum, time) => sum + time, 0);
 }

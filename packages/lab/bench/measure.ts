@@ -1,7 +1,6 @@
-import type { AgentProcess, Lab } from "../src/index.ts";
-import { startAgent } from "../src/index.ts";
+import { type AgentProcess, cpuOf, type Lab, type Memory, memoryOf, startAgent } from "../src/index.ts";
 import { type ConfigVolume, configOf } from "./config-volume.ts";
-import { childOf, cpuOf, type Memory, memoryOf, nextPid } from "./process.ts";
+import { childOf, nextPid } from "./process.ts";
 
 export interface Figures {
   /** From the start of the process to the first packet that is masqueraded, ms. */

@@ -1,8 +1,7 @@
-import type { Lab } from "../src/index.ts";
+import { cpuOf, type Lab, type Memory, memoryOf } from "../src/index.ts";
 import { startServer } from "../src/server.ts";
 import { configOf } from "./config-volume.ts";
 import { until } from "./measure.ts";
-import { cpuOf, type Memory, memoryOf } from "./process.ts";
 
 /** What can be measured of the Go original from outside. */
 export interface OriginalFigures {

@@ -1,9 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as rest } from "node:timers/promises";
-import type { Lab } from "../src/index.ts";
-import { startAgent } from "../src/index.ts";
+import { childrenOf, cpuOf, type Lab, startAgent } from "../src/index.ts";
 import { type ConfigVolume, configOf } from "./config-volume.ts";
-import { cpuOf } from "./process.ts";
 
 /** What another program costs that flushes our rules again and again. */
 export interface WriterFigures {
@@ -90,10 +88,9 @@ async function sampler(lab: Lab): Promise<Sampler> {
 
 /** CPU of the agent, its ended children, and those that live, of which one is `nft monitor`. */
 async function cpu(pid: number): Promise<{ readonly all: number; readonly monitor: number }> {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
   let [all, monitor] = [await cpuOf(pid), 0];
-  for (const child of children) {
-    const used = await cpuOf(Number(child)).catch(() => 0);
+  for (const child of await childrenOf(pid)) {
+    const used = await cpuOf(child).catch(() => 0);
     all += used;
     const command = await readFile(`/proc/${child}/cmdline`, "utf8").catch(() => "");
     if (command.includes("\0monitor\0")) monitor += used;

@@ -4,5 +4,7 @@ export * from "./agent-process.ts";
 export * from "./destination.ts";
 export * from "./lab.ts";
 export * from "./namespace.ts";
+export * from "./process.ts";
+export * from "./random.ts";
 export * from "./toolchain.ts";
 export * from "./topology.ts";
